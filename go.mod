@@ -1,0 +1,3 @@
+module example.com/concurrent-web-server
+
+go 1.25

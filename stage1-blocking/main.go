@@ -1,0 +1,73 @@
+// Stage 1 is a blocking web server with one goroutine, which does everything:
+// it accepts a visitor, reads the request, answers, and only then accepts the
+// next. It serves GET /, and GET /sleep, which is slow; all else is a 404.
+//
+// While one visitor is slow, or says nothing at all, every other one waits.
+// Stage 3 changes that; stage 2 tries to.
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"log"
+	"os"
+	"time"
+)
+
+var (
+	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := listen(*addr)
+	if err != nil {
+		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			// Most likely no file descriptor is left. One will be, when
+			// a visitor leaves; until then the next ones wait in the backlog.
+			log.Printf("%v; trying again in a second", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		handleConnection(conn)
+	}
+}
+
+// handleConnection answers one request and closes the connection. A visitor
+// who leaves early, or sends nonsense, ends their own connection only.
+func handleConnection(conn *os.File) {
+	defer conn.Close()
+	request, err := readRequest(conn)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if request == "GET /sleep" {
+		time.Sleep(*slow)
+	}
+	status, page := choosePage(request)
+	writeReply(conn, status, page)
+}
+
+// choosePage decides what a request such as "GET /" is answered with.
+func choosePage(request string) (status, page string) {
+	switch request {
+	case "GET /", "GET /sleep":
+		return "200 OK", helloPage
+	default:
+		return "404 Not Found", notFoundPage
+	}
+}

@@ -1,0 +1,92 @@
+// Stage 2 is asynchronous, and still sequential: the handler has a goroutine of
+// its own, but goroutine 1 awaits it before it accepts the next visitor.
+// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+//
+// While one visitor is slow, or says nothing at all, every other one waits,
+// just as in stage 1. Stage 3 changes that.
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"log"
+	"os"
+	"time"
+)
+
+var (
+	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := listen(*addr)
+	if err != nil {
+		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			// Most likely no file descriptor is left. One will be, when
+			// a visitor leaves; until then the next ones wait in the backlog.
+			log.Printf("%v; trying again in a second", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		handleConnection(conn).await()
+	}
+}
+
+// A future is work that has not begun. Nothing of it happens until it is awaited.
+type future func()
+
+// await runs the work in a goroutine of its own and returns when it is done.
+func (work future) await() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		work()
+	}()
+	<-done
+}
+
+// handleConnection returns the work of serving one visitor. It does none of it:
+// if nobody awaits the future, nobody answers, and nobody closes conn.
+func handleConnection(conn *os.File) future {
+	return func() { serveVisitor(conn) }
+}
+
+// serveVisitor answers one request and closes the connection. A visitor
+// who leaves early, or sends nonsense, ends their own connection only.
+func serveVisitor(conn *os.File) {
+	defer conn.Close()
+	request, err := readRequest(conn)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if request == "GET /sleep" {
+		time.Sleep(*slow)
+	}
+	status, page := choosePage(request)
+	writeReply(conn, status, page)
+}
+
+// choosePage decides what a request such as "GET /" is answered with.
+func choosePage(request string) (status, page string) {
+	switch request {
+	case "GET /", "GET /sleep":
+		return "200 OK", helloPage
+	default:
+		return "404 Not Found", notFoundPage
+	}
+}

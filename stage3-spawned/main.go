@@ -1,0 +1,74 @@
+// Stage 3 is concurrent: it starts a goroutine for each visitor and does not
+// wait for it, so that goroutine 1 is back in Accept before the reply is out.
+// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+//
+// No visitor waits for another. But every wait, for a visitor or for what one
+// has to say, holds an operating system thread, and 10,000 silent visitors end
+// the program. Nor can a wait be ended from outside. Stage 4 changes that.
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"log"
+	"os"
+	"time"
+)
+
+var (
+	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := listen(*addr)
+	if err != nil {
+		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			// Most likely no file descriptor is left. One will be, when
+			// a visitor leaves; until then the next ones wait in the backlog.
+			log.Printf("%v; trying again in a second", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		go handleConnection(conn)
+	}
+}
+
+// handleConnection answers one request and closes the connection. A visitor
+// who leaves early, or sends nonsense, ends their own connection only.
+func handleConnection(conn *os.File) {
+	defer conn.Close()
+	request, err := readRequest(conn)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if request == "GET /sleep" {
+		time.Sleep(*slow)
+	}
+	status, page := choosePage(request)
+	writeReply(conn, status, page)
+}
+
+// choosePage decides what a request such as "GET /" is answered with.
+func choosePage(request string) (status, page string) {
+	switch request {
+	case "GET /", "GET /sleep":
+		return "200 OK", helloPage
+	default:
+		return "404 Not Found", notFoundPage
+	}
+}

@@ -1,0 +1,96 @@
+// Stage 4 lets the runtime do the waiting: its sockets are those of package net,
+// where a goroutine that waits is parked and holds no thread. A wait can now be
+// ended too: SIGINT and SIGTERM end the one for the next visitor and let the
+// requests in progress finish, and a visitor who stays silent is dropped.
+// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+//
+// To test handleConnection one still needs a network. Stage 5 changes that.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"log"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	addr     = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow     = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		log.Print("stopping; requests in progress may finish, a second signal ends them")
+		stop()           // the next signal ends the program, as it would by default
+		listener.Close() // ends the wait in Accept
+	})
+
+	var handlers sync.WaitGroup
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		if err != nil {
+			// Most likely no file descriptor is left. One will be, when
+			// a visitor leaves; until then the next ones wait in the backlog.
+			log.Printf("%v; trying again in a second", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		handlers.Go(func() { handleConnection(ctx, conn) })
+	}
+	handlers.Wait()
+}
+
+// handleConnection answers one request and closes the connection. A visitor
+// who leaves early, or sends nonsense, ends their own connection only, as does
+// one who has sent no request when the patience is over or the server stops.
+func handleConnection(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(*patience))
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })()
+	request, err := readRequest(conn)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if request == "GET /sleep" {
+		time.Sleep(*slow)
+	}
+	status, page := choosePage(request)
+	writeReply(conn, status, page)
+}
+
+// choosePage decides what a request such as "GET /" is answered with.
+func choosePage(request string) (status, page string) {
+	switch request {
+	case "GET /", "GET /sleep":
+		return "200 OK", helloPage
+	default:
+		return "404 Not Found", notFoundPage
+	}
+}

@@ -1,0 +1,99 @@
+// Stage 5 has a handler that can be tested without a network: it asks for an
+// io.ReadWriter, which a test can make in memory, and leaves all that only a
+// connection has, its deadline and its end, to the caller.
+// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"io"
+	"log"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	addr     = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow     = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		log.Print("stopping; requests in progress may finish, a second signal ends them")
+		stop()           // the next signal ends the program, as it would by default
+		listener.Close() // ends the wait in Accept
+	})
+
+	var handlers sync.WaitGroup
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		if err != nil {
+			// Most likely no file descriptor is left. One will be, when
+			// a visitor leaves; until then the next ones wait in the backlog.
+			log.Printf("%v; trying again in a second", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		handlers.Go(func() { serveVisitor(ctx, conn) })
+	}
+	handlers.Wait()
+}
+
+// serveVisitor has the connection handled and closes it. A visitor
+// who leaves early, or sends nonsense, ends their own connection only, as does
+// one who has sent no request when the patience is over or the server stops.
+func serveVisitor(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(*patience))
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })()
+	handleConnection(conn)
+}
+
+// handleConnection reads one request from conn and writes the reply.
+func handleConnection(conn io.ReadWriter) {
+	request, err := readRequest(conn)
+	if err != nil {
+		refuse(conn, err)
+		return
+	}
+	if request == "GET /sleep" {
+		time.Sleep(*slow)
+	}
+	status, page := choosePage(request)
+	writeReply(conn, status, page)
+}
+
+// choosePage decides what a request such as "GET /" is answered with.
+func choosePage(request string) (status, page string) {
+	switch request {
+	case "GET /", "GET /sleep":
+		return "200 OK", helloPage
+	default:
+		return "404 Not Found", notFoundPage
+	}
+}
