@@ -30,7 +30,7 @@ func main() {
 	parseFlags()
 	listener, err := listen(*addr)
 	if err != nil {
-		log.Fatalf("%v (is the address free? -addr chooses another)", err)
+		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
 	log.Printf("listening on http://%s", listener.Addr())
 

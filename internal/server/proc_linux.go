@@ -1,0 +1,145 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Threads returns how many operating system threads the server has.
+func (s *Server) Threads() (int, error) {
+	tasks, err := s.tasks()
+	return len(tasks), err
+}
+
+// Descriptors returns how many file descriptors the server holds.
+func (s *Server) Descriptors() (int, error) {
+	n := 0
+	for _, pid := range family(s.PID) {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil {
+			return 0, err
+		}
+		n += len(fds)
+	}
+	return n, nil
+}
+
+// Memory returns how many bytes of memory the server holds (its resident set).
+func (s *Server) Memory() (int64, error) {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(statm))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/%d/statm: %q", s.PID, statm)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
+// CPU returns how much processor time the server has used, to the resolution of
+// the system's clock tick (10 ms).
+func (s *Server) CPU() (time.Duration, error) {
+	tasks, err := s.tasks()
+	var total time.Duration
+	for _, t := range tasks {
+		total += t.cpu
+	}
+	return total, err
+}
+
+// Asleep says whether every thread of the server is asleep, so that nothing
+// happens in it until something comes from outside or a timer runs out.
+func (s *Server) Asleep() (bool, error) {
+	tasks, err := s.tasks()
+	for _, t := range tasks {
+		if t.state == 'R' || t.state == 'D' {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// HasRead says whether the server has read all that was sent to it on the
+// connection that the client's end calls conn.
+func (s *Server) HasRead(conn net.Conn) (bool, error) {
+	visitor, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	if err != nil {
+		return false, err
+	}
+	server, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		return false, err
+	}
+	// sl local_address rem_address st tx_queue:rx_queue ...
+	local, remote := fmt.Sprintf(":%04X", server.Port()), fmt.Sprintf(":%04X", visitor.Port())
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		table, err := os.ReadFile(file)
+		if err != nil {
+			continue // a system without IPv6 has no tcp6
+		}
+		for line := range strings.Lines(string(table)) {
+			f := strings.Fields(line)
+			if len(f) > 9 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) {
+				_, unread, _ := strings.Cut(f[4], ":")
+				accepted := f[9] != "0" // the inode, which a connection has once it is accepted
+				return accepted && strings.Trim(unread, "0") == "", nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// A task is a thread as /proc/PID/task/TID/stat shows it.
+type task struct {
+	state byte
+	cpu   time.Duration
+}
+
+func (s *Server) tasks() ([]task, error) {
+	var tasks []task
+	for _, pid := range family(s.PID) {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			stat, err := os.ReadFile(file)
+			if err != nil {
+				continue // a thread that has just ended
+			}
+			// The second field is the name in parentheses, which may hold anything.
+			f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+			if len(f) < 13 {
+				continue
+			}
+			user, _ := strconv.Atoi(f[11])
+			system, _ := strconv.Atoi(f[12])
+			const tick = 10 * time.Millisecond // sysconf(_SC_CLK_TCK) is 100 on every Linux that Go runs on
+			tasks = append(tasks, task{f[0][0], time.Duration(user+system) * tick})
+		}
+	}
+	if len(tasks) == 0 {
+		return nil, os.ErrProcessDone
+	}
+	return tasks, nil
+}
+
+// family returns a process and its descendants.
+func family(pid int) []int {
+	pids := []int{pid}
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for child := range strings.FieldsSeq(string(children)) {
+		if n, err := strconv.Atoi(child); err == nil {
+			pids = append(pids, family(n)...)
+		}
+	}
+	return pids
+}

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package server
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// What follows looks into Linux's /proc, and is not to be had elsewhere.
+
+func (s *Server) Threads() (int, error)          { return 0, errors.ErrUnsupported }
+func (s *Server) Descriptors() (int, error)      { return 0, errors.ErrUnsupported }
+func (s *Server) Memory() (int64, error)         { return 0, errors.ErrUnsupported }
+func (s *Server) CPU() (time.Duration, error)    { return 0, errors.ErrUnsupported }
+func (s *Server) Asleep() (bool, error)          { return false, errors.ErrUnsupported }
+func (s *Server) HasRead(net.Conn) (bool, error) { return false, errors.ErrUnsupported }

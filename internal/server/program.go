@@ -1,0 +1,83 @@
+// Package server runs a web server as a process of its own: one of the stages,
+// or whatever a reader has written. It starts it, waits until it listens, looks
+// at it from outside as the operating system sees it, and ends it.
+//
+// The contract with the server is the stages' own: it is started with the flags
+// -addr host:port and -slow duration, and once it accepts visitors it prints a
+// line with "listening on http://host:port".
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// A Program is a server that can be started, any number of times.
+type Program struct {
+	// Name is what the caller called it.
+	Name string
+	// Go says whether the program is known to be written in Go, so that its
+	// goroutines can be looked at.
+	Go bool
+	// Folder is the folder that its source is in, if it was built from one.
+	Folder string
+
+	argv []string
+	temp string // the folder of the built program, removed by Close
+}
+
+// Open makes a Program of a folder that holds a Go main package, which it
+// builds, or else of a command line, which it leaves to the shell. Close the
+// Program when done.
+func Open(spec string) (*Program, error) {
+	if info, err := os.Stat(spec); err != nil || !info.IsDir() {
+		if spec == "" {
+			return nil, errors.New("no server: name a folder with a Go main package, or a command line")
+		}
+		// exec makes the server's process the one that gets the signals.
+		return Command("sh", "-c", "exec "+spec+` "$@"`, spec).named(spec), nil
+	}
+	temp, err := os.MkdirTemp("", "server")
+	if err != nil {
+		return nil, err
+	}
+	folder, err := filepath.Abs(spec)
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(temp, filepath.Base(folder))
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = folder
+	if out, err := build.CombinedOutput(); err != nil {
+		os.RemoveAll(temp)
+		return nil, fmt.Errorf("go build in %s: %v\n%s", spec, err, out)
+	}
+	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
+		os.RemoveAll(temp)
+		return nil, fmt.Errorf("%s is a Go package, but not a main package that builds into a program", spec)
+	}
+	p := Command(binary).named(spec)
+	p.Go, p.Folder, p.temp = true, folder, temp
+	return p, nil
+}
+
+// Command makes a Program of a command and its first arguments.
+func Command(argv ...string) *Program {
+	return &Program{Name: argv[0], argv: argv}
+}
+
+func (p *Program) named(name string) *Program {
+	p.Name = name
+	return p
+}
+
+// Close removes what Open built.
+func (p *Program) Close() error {
+	if p.temp == "" {
+		return nil
+	}
+	return os.RemoveAll(p.temp)
+}

@@ -1,0 +1,230 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Server is a running Program, the leader of a process group of its own.
+type Server struct {
+	// Addr is where it listens, as in "127.0.0.1:40123".
+	Addr string
+	// PID is the process, and its group.
+	PID int
+
+	log    *output
+	exited chan struct{} // closed once state is set
+	state  *os.ProcessState
+}
+
+// Options say how to start a Program.
+type Options struct {
+	Args  []string // after -addr
+	Addr  string   // to listen on; "127.0.0.1:0" if empty
+	Files int      // the limit on open files (ulimit -n); 0 leaves it as it is
+	Dir   string   // the working directory
+	Env   []string // additions to the environment
+}
+
+var listening = regexp.MustCompile(`listening on http://(\S+)`)
+
+// Start starts the program and returns once it listens. Whoever calls it ends
+// the server, with Kill at the latest; should the calling process die first,
+// however it dies, the server is killed all the same.
+//
+// The error says what the server did instead of listening, and quotes it.
+func (p *Program) Start(opt Options) (*Server, error) {
+	if opt.Addr == "" {
+		opt.Addr = "127.0.0.1:0"
+	}
+	argv := append(append([]string{}, p.argv...), "-addr", opt.Addr)
+	argv = append(argv, opt.Args...)
+	if opt.Files > 0 {
+		limit := fmt.Sprintf(`ulimit -n %d && exec "$@"`, opt.Files)
+		argv = append([]string{"sh", "-c", limit, "sh"}, argv...)
+	}
+	s := &Server{log: newOutput(), exited: make(chan struct{})}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
+	cmd.Dir = opt.Dir
+	cmd.Env = append(cmd.Environ(), opt.Env...)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
+	}
+	s.PID = cmd.Process.Pid
+	guard(s.PID)
+	go func() {
+		cmd.Wait()
+		s.state = cmd.ProcessState
+		close(s.exited)
+	}()
+
+	var line []string
+	Eventually(func() bool {
+		line = listening.FindStringSubmatch(s.Log())
+		return line != nil || s.Exited()
+	})
+	switch {
+	case line != nil:
+		s.Addr = line[1]
+		return s, nil
+	case s.Exited():
+		s.Kill()
+		return nil, fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.quote())
+	default:
+		s.Kill()
+		return nil, fmt.Errorf("%s was started with -addr %s %s and does not say \"listening on http://HOST:PORT\".%s",
+			p.Name, opt.Addr, strings.Join(opt.Args, " "), s.quote())
+	}
+}
+
+func (s *Server) quote() string {
+	log := strings.TrimSpace(s.Log())
+	if log == "" {
+		return " It printed nothing."
+	}
+	const most = 2000
+	if len(log) > most {
+		log = log[:most] + "\n[and more]"
+	}
+	return " It printed:\n\t" + strings.ReplaceAll(log, "\n", "\n\t")
+}
+
+// Log returns what the server has printed so far, both streams in one. What
+// goes beyond a megabyte is left out.
+func (s *Server) Log() string { return s.log.String() }
+
+// Flooded says whether the server has printed more than Log returns.
+func (s *Server) Flooded() bool { return s.log.flooded() }
+
+// Exited says whether the server's process has ended.
+func (s *Server) Exited() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Signal sends sig to the server's process group.
+func (s *Server) Signal(sig syscall.Signal) error {
+	if s.Exited() {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(-s.PID, sig)
+}
+
+// Wait waits until the server has ended, or has had every chance to, and
+// returns how it ended.
+func (s *Server) Wait() (*os.ProcessState, error) {
+	if !Eventually(s.Exited) {
+		return nil, errors.New("the server does not end")
+	}
+	return s.state, nil
+}
+
+// Kill ends the server, and whatever it started in its process group, if it is
+// still running. It returns when that is done, and may be called again.
+func (s *Server) Kill() {
+	syscall.Kill(-s.PID, syscall.SIGKILL)
+	<-s.exited
+	unguard(s.PID)
+}
+
+// Eventually polls until cond holds, and gives up when that has had every
+// chance to happen. It counts its own turns and not the time, so that on a
+// machine that is busy elsewhere, where they come later, it waits longer. On an
+// idle one it gives up after some five seconds.
+func Eventually(cond func() bool) bool {
+	for range 1000 {
+		if cond() {
+			return true
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return cond()
+}
+
+// output keeps the first megabyte of what is written to it.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more bool
+}
+
+const mostOutput = 1 << 20
+
+func newOutput() *output { return new(output) }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	room := mostOutput - o.text.Len()
+	o.text.Write(p[:min(room, len(p))])
+	o.more = o.more || len(p) > room
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) flooded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.more
+}
+
+// The guard is a shell that outlives this process by as long as it takes to
+// kill the servers that it left behind. It learns of its end, even by SIGKILL,
+// because its standard input ends.
+var startGuard = sync.OnceValue(func() *os.File {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	cmd := exec.Command("sh", "-c", `
+		live=" "
+		while read -r op pid; do
+			case $op in
+			+) live="$live$pid " ;;
+			-) live="${live%% $pid *} ${live#* $pid }" ;;
+			esac
+		done
+		for pid in $live; do kill -KILL -- "-$pid" 2>/dev/null; done`)
+	cmd.Stdin = r
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.Start() != nil {
+		w.Close()
+		return nil
+	}
+	return w
+})
+
+func guard(pid int)   { tellGuard("+ " + strconv.Itoa(pid)) }
+func unguard(pid int) { tellGuard("- " + strconv.Itoa(pid)) }
+
+var guardMu sync.Mutex
+
+func tellGuard(line string) {
+	guardMu.Lock()
+	defer guardMu.Unlock()
+	if w := startGuard(); w != nil {
+		fmt.Fprintln(w, line)
+	}
+}
