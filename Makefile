@@ -1,0 +1,51 @@
+# Every target runs a plain command, which works without make, and shows it.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "make %-36s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Job control (set -m) gives the server the terminal for itself, so that Ctrl-C
+# and Ctrl-\ reach it alone and make adds no error of its own to its last words.
+# It is for a make in the foreground, which ps marks with a plus.
+stage1 stage2 stage3 stage4 stage5: ## run a stage on port 7878; ARGS='-slow 1s' hands it flags
+	@stage=$$(echo $@-*); echo "go build -o bin/ ./$$stage && bin/$$stage $(ARGS)"; \
+	go build -o bin/ ./$$stage || exit; \
+	case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in \
+	*+*) set -m; bin/$$stage $(ARGS) || true ;; \
+	*) exec bin/$$stage $(ARGS) ;; \
+	esac
+
+test: ## check that every stage does what it is there to show
+	go test ./...
+
+race: ## the same with the race detector, in the servers under test too
+	GORACE=atexit_sleep_ms=10 go test -race ./...
+
+check: ## which stage has your server reached? SERVER=./mine or SERVER='python3 mine.py', STAGE=3 asks for one
+	@go run ./internal/cmd/check $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(SERVER)')
+
+A = 1
+B = 2
+diff: ## the step from one stage to another: A=2 B=3
+	@set -- stage$(A)-* stage$(B)-*; echo "diff -ru $$*"; \
+	color=; if [ -t 1 ] && diff --color=always /dev/null /dev/null 2>/dev/null; then color=--color=always; fi; \
+	diff -ru $$color -x '*_test.go' -x testdata "$$@"; test $$? -eq 1
+
+timeline: ## watch five visitors being served, stage by stage; STAGE=3 or SERVER=./mine for one
+	@go run ./internal/cmd/timeline $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(SERVER)')
+
+figures: ## draw the timelines of a real run into docs/figures
+	go run ./internal/cmd/timeline -figures docs/figures
+
+bench: ## what each stage costs; QUICK=1 for a first look
+	go test -run '^$$' -bench . ./internal/bench
+
+fmt: ## format the Go code
+	gofmt -l -w .
+
+lint: ## go vet and staticcheck
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test race check diff timeline figures bench fmt lint
