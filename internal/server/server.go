@@ -52,23 +52,10 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		limit := fmt.Sprintf(`ulimit -n %d && exec "$@"`, opt.Files)
 		argv = append([]string{"sh", "-c", limit, "sh"}, argv...)
 	}
-	s := &Server{log: newOutput(), exited: make(chan struct{})}
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
-	cmd.Dir = opt.Dir
-	cmd.Env = append(cmd.Environ(), opt.Env...)
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
+	s, err := p.launch(argv, opt)
+	if err != nil {
+		return nil, err
 	}
-	s.PID = cmd.Process.Pid
-	guard(s.PID)
-	go func() {
-		cmd.Wait()
-		s.state = cmd.ProcessState
-		close(s.exited)
-	}()
 
 	var line []string
 	Eventually(func() bool {
@@ -89,6 +76,28 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	}
 }
 
+// launch starts a process and sees to its output and its end.
+func (p *Program) launch(argv []string, opt Options) (*Server, error) {
+	s := &Server{log: newOutput(), exited: make(chan struct{})}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
+	cmd.Dir = opt.Dir
+	cmd.Env = append(cmd.Environ(), opt.Env...)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
+	}
+	s.PID = cmd.Process.Pid
+	guard(s.PID)
+	go func() {
+		cmd.Wait()
+		s.state = cmd.ProcessState
+		close(s.exited)
+	}()
+	return s, nil
+}
+
 func (s *Server) quote() string {
 	log := strings.TrimSpace(s.Log())
 	if log == "" {
@@ -99,6 +108,21 @@ func (s *Server) quote() string {
 		log = log[:most] + "\n[and more]"
 	}
 	return " It printed:\n\t" + strings.ReplaceAll(log, "\n", "\n\t")
+}
+
+// Run starts the program with nothing but args, and waits until it ends. It
+// returns the exit status and both output streams in one.
+func (p *Program) Run(args ...string) (status int, output string, err error) {
+	s, err := p.launch(append(append([]string{}, p.argv...), args...), Options{})
+	if err != nil {
+		return 0, "", err
+	}
+	defer s.Kill()
+	state, err := s.Wait()
+	if err != nil {
+		return 0, "", fmt.Errorf("%s %s does not end.%s", p.Name, strings.Join(args, " "), s.quote())
+	}
+	return state.ExitCode(), s.Log(), nil
 }
 
 // Log returns what the server has printed so far, both streams in one. What

@@ -1,0 +1,2 @@
+// Package bench measures what the stages cost.
+package bench

@@ -1,0 +1,71 @@
+// Nethttp is what stage 5 comes to with the standard library's own server,
+// which is what to use in earnest: the same three routes and pages, the same
+// flags and the same log line, and net/http for all the rest.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+var (
+	addr     = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow     = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+)
+
+//go:embed hello.html
+var helloPage string
+
+//go:embed 404.html
+var notFoundPage string
+
+func main() {
+	parseFlags()
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
+	}
+	log.Printf("listening on http://%s", listener.Addr())
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, helloPage)
+	})
+	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(*slow)
+		io.WriteString(w, helloPage)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, notFoundPage)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: *patience}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() {
+		log.Print("stopping; requests in progress may finish, a second signal ends them")
+		stop() // the next signal ends the program, as it would by default
+		stopped <- server.Shutdown(context.Background())
+	})
+
+	// Serve returns as soon as Shutdown has closed the listener; the requests
+	// in progress are done when Shutdown returns.
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
+		log.Fatal(err)
+	}
+}
