@@ -12,7 +12,7 @@ stage1 stage2 stage3 stage4 stage5: ## run a stage on port 7878; ARGS='-slow 1s'
 	@stage=$$(echo $@-*); echo "go build -o bin/ ./$$stage && bin/$$stage $(ARGS)"; \
 	go build -o bin/ ./$$stage || exit; \
 	case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in \
-	*+*) set -m; bin/$$stage $(ARGS) || true ;; \
+	*+*) set -m; trap : INT; bin/$$stage $(ARGS) || echo ;; \
 	*) exec bin/$$stage $(ARGS) ;; \
 	esac
 

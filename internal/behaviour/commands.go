@@ -1,0 +1,784 @@
+package behaviour
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"example.com/concurrent-web-server/internal/server"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Commands are what the scripts add to testscript's own commands. A NAME is a
+// visitor's; a name such as silent*200 makes 200 visitors called silent, and
+// what is then said of silent is said of all of them.
+//
+// The server:
+//
+//	limit-files N           the next server may open N files (ulimit -n)
+//	start [FLAG...]         start the server and wait until it listens; sets $ADDR
+//	signal INT|TERM|QUIT    send it a signal
+//	ends STATUS             it ends by itself, as in: ends 0, ends interrupt
+//	stop                    interrupt it, see that it was alive, ends, and never panicked
+//	exits STATUS [FLAG...]  started with the flags, it ends at once; its output is stderr
+//	log TEXT                it prints TEXT
+//	log-at-most N TEXT      it has printed TEXT no more than N times
+//
+// Visitors:
+//
+//	connect NAME            connects and says nothing
+//	visit NAME [METHOD] PATH   connects and sends a request, as a browser does
+//	say NAME PIECE...       sends the pieces, each in a packet; a*3000 is 3,000 times a
+//	finish NAME             has no more to say, and goes on listening
+//	leave NAME              closes the connection
+//	reset NAME              resets it
+//	refused                 nobody can connect any more
+//
+// What they see:
+//
+//	answer NAME STATUS [TEXT]  they get one well-formed reply, then the connection's end
+//	refusal NAME STATUS     they get this status; what they still sent may be cut off
+//	page NAME FILE          the body of the reply is this file of the server's folder
+//	dropped NAME            the connection is closed without an answer
+//	waits NAME...           the server has done what it can, and they have no answer
+//	in-progress NAME        the server has read all they sent, and they have no answer
+//	overtakes QUICK SLOW    QUICK is answered while SLOW has no answer
+//	in-order NAME NAME...   they are answered in this order
+//	take-turns NAME... the same, for slow requests, and no two of them overlap
+//	overlap N PATH          N requests for the slow page are in progress together
+//
+// What the system and the Go runtime say of the server:
+//
+//	threads at-least|at-most N   how many threads it has
+//	descriptors remember    note how many file descriptors it holds
+//	descriptors kept-none   it holds no more than then
+//	rests                   it is idle, and not spinning
+//	dump                    SIGQUIT it while idle; it prints its goroutines and ends
+//	goroutine ID STATE [FUNC]    as in: goroutine 1 IO_wait Accept; ID is 1, or another
+//	goroutines at-most N    how many goroutines run the program's own code
+//	memory remember         note how much memory it holds
+//	memory grew-at-most N   it holds no more than N MiB more than then
+//
+// And for the rest:
+//
+//	hint TEXT               what a failure from here on may be due to, and where to read
+//	copy-source FOLDER      copy the server's source into FOLDER
+//	replace FILE OLD NEW    replace OLD, which stands in FILE once; sets $LINE to its line
+//	use FOLDER              the servers from here on are built from FOLDER
+//	go ARG...               the go command, with the environment that it needs
+var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"limit-files": do("limit-files N", limitFiles),
+	"start":       start,
+	"signal":      do("signal INT|TERM|QUIT", signal),
+	"ends":        do("ends STATUS", ends),
+	"stop":        do("stop", stop),
+	"exits":       exits,
+	"log":         do("log TEXT", log),
+	"log-at-most": do("log-at-most N TEXT", logAtMost),
+
+	"connect": do("connect NAME", func(s *story, args []string) error {
+		_, err := s.arrive(args[0])
+		return err
+	}),
+	"visit":  do("visit NAME [METHOD] PATH", visit),
+	"say":    do("say NAME PIECE...", say),
+	"finish": do("finish NAME", finish),
+	"leave": do("leave NAME", func(s *story, args []string) error {
+		return s.depart(args[0], (*visitor).leave)
+	}),
+	"reset": do("reset NAME", func(s *story, args []string) error {
+		return s.depart(args[0], (*visitor).reset)
+	}),
+	"refused": do("refused", refused),
+
+	"answer":      do("answer NAME STATUS [TEXT]", answer),
+	"refusal":     do("refusal NAME STATUS", refusal),
+	"page":        do("page NAME FILE", page),
+	"dropped":     do("dropped NAME", dropped),
+	"waits":       do("waits NAME...", waits),
+	"in-progress": do("in-progress NAME", inProgress),
+	"overtakes":   do("overtakes QUICK SLOW", overtakes),
+	"in-order":    do("in-order NAME NAME...", inOrder),
+	"take-turns":  do("take-turns NAME...", takeTurns),
+	"overlap":     do("overlap N PATH", overlap),
+
+	"threads":     do("threads at-least|at-most N", threads),
+	"descriptors": do("descriptors remember|kept-none", descriptors),
+	"rests":       do("rests", func(s *story, args []string) error { return s.rest() }),
+	"dump":        do("dump", dump),
+	"goroutine":   do("goroutine ID STATE [FUNC]", goroutineIs),
+	"goroutines":  do("goroutines at-most N", goroutinesAtMost),
+	"memory":      do("memory remember|grew-at-most [N]", memory),
+
+	"hint": do("hint TEXT", func(s *story, args []string) error {
+		s.hint = args[0]
+		return nil
+	}),
+	"copy-source": copySource,
+	"replace":     replace,
+	"use":         use,
+	"go":          goCommand,
+}
+
+// The server.
+
+func limitFiles(s *story, args []string) (err error) {
+	s.files, err = strconv.Atoi(args[0])
+	return err
+}
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	do("start [FLAG...]", func(s *story, args []string) error {
+		if s.srv != nil && !s.stopped {
+			return errors.New("a server is running: stop comes first")
+		}
+		srv, err := s.program.Start(server.Options{Args: args, Files: s.files})
+		if err != nil {
+			s.srv = nil
+			return s.why(err.Error())
+		}
+		s.srv, s.stopped, s.slow = srv, false, 5*time.Second
+		for i, arg := range args[:max(len(args)-1, 0)] {
+			if arg == "-slow" {
+				if s.slow, err = time.ParseDuration(args[i+1]); err != nil {
+					return err
+				}
+			}
+		}
+		ts.Setenv("ADDR", srv.Addr)
+		return nil
+	})(ts, neg, args)
+}
+
+var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT}
+
+func signal(s *story, args []string) error {
+	sig, ok := signals[args[0]]
+	if !ok {
+		return fmt.Errorf("no signal %s: there are INT, TERM and QUIT", args[0])
+	}
+	if err := s.srv.Signal(sig); err != nil {
+		return s.why("The server cannot be sent SIG" + args[0] + ": " + err.Error() + ".")
+	}
+	return nil
+}
+
+// ends compares the status with Go's words for it: "exit status 2" is 2, and
+// "signal: interrupt" is interrupt.
+func ends(s *story, args []string) error {
+	state, err := s.srv.Wait()
+	if err != nil {
+		return s.why("The server does not end.")
+	}
+	s.stopped = true
+	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
+	if got != args[0] {
+		return s.why(fmt.Sprintf("The server ended with %q, not %q. It printed:\n\t%s",
+			got, args[0], strings.ReplaceAll(strings.TrimSpace(s.srv.Log()), "\n", "\n\t")))
+	}
+	return s.sound()
+}
+
+// sound says whether the server has printed nothing that no server should.
+func (s *story) sound() error {
+	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+		if i := strings.Index(s.srv.Log(), bad); i >= 0 {
+			return s.why("The server printed:\n" + s.srv.Log()[i:])
+		}
+	}
+	return nil
+}
+
+func stop(s *story, args []string) error {
+	if s.srv.Exited() {
+		return s.why("The server should be running still.")
+	}
+	for _, vs := range s.visitors {
+		for _, v := range vs {
+			v.leave()
+		}
+	}
+	s.srv.Signal(syscall.SIGINT)
+	// A request in progress may hold up a graceful end; a second signal does not wait.
+	resting := s.rests(20)
+	if s.eventually(func() bool { return resting() || s.srv.Exited() }); !s.srv.Exited() {
+		s.srv.Signal(syscall.SIGINT)
+	}
+	if !s.eventually(s.srv.Exited) {
+		return s.why("The server does not end when it is interrupted, not even twice.")
+	}
+	s.stopped = true
+	return s.sound()
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	do("exits STATUS [FLAG...]", func(s *story, args []string) error {
+		status, output, err := s.program.Run(args[1:]...)
+		if err != nil {
+			return s.why(err.Error())
+		}
+		fmt.Fprint(ts.Stderr(), output)
+		if strconv.Itoa(status) != args[0] {
+			return s.why(fmt.Sprintf("With %s the server exits with status %d, not %s.", strings.Join(args[1:], " "), status, args[0]))
+		}
+		return nil
+	})(ts, neg, args)
+}
+
+func log(s *story, args []string) error {
+	if !s.eventually(func() bool { return strings.Contains(s.srv.Log(), args[0]) }) {
+		return s.why(fmt.Sprintf("The server does not print %q. It printed:\n\t%s",
+			args[0], strings.ReplaceAll(strings.TrimSpace(s.srv.Log()), "\n", "\n\t")))
+	}
+	return nil
+}
+
+func logAtMost(s *story, args []string) error {
+	most, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(s.srv.Log(), args[1]); n > most {
+		return s.why(fmt.Sprintf("The server printed %q %d times; at most %d were expected.", args[1], n, most))
+	}
+	return nil
+}
+
+// Visitors.
+
+func visit(s *story, args []string) error {
+	method := "GET"
+	if len(args) == 3 {
+		method = args[1]
+	}
+	vs, err := s.arrive(args[0])
+	for _, v := range vs {
+		v.send(request(method, args[len(args)-1]))
+	}
+	return err
+}
+
+var repetition = regexp.MustCompile(`(?s)^(.+)\*(\d+)$`)
+
+func say(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	if err != nil {
+		return err
+	}
+	var pieces []string
+	for _, arg := range args[1:] {
+		text, err := strconv.Unquote(`"` + arg + `"`)
+		if err != nil {
+			return fmt.Errorf("%q: escapes are those of a Go string, as in \\r\\n", arg)
+		}
+		if m := repetition.FindStringSubmatch(text); m != nil {
+			n, _ := strconv.Atoi(m[2])
+			text = strings.Repeat(m[1], n)
+		}
+		pieces = append(pieces, text)
+	}
+	for _, v := range vs {
+		v.send(pieces...)
+	}
+	return nil
+}
+
+func finish(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	for _, v := range vs {
+		v.conn.CloseWrite() // fails if the server has closed: then there is nobody to tell
+	}
+	return err
+}
+
+// depart ends the connections of a name, which is free again after it.
+func (s *story) depart(name string, how func(*visitor)) error {
+	vs, err := s.group(name)
+	for _, v := range vs {
+		how(v)
+	}
+	delete(s.visitors, name)
+	return err
+}
+
+func refused(s *story, args []string) error {
+	// Once it is at rest, the server has done what it does on a signal.
+	if err := s.rest(); err != nil && !s.srv.Exited() {
+		return err
+	}
+	v, err := connect("newcomer", s.srv.Addr)
+	if err == nil {
+		v.reset()
+		return s.why("The server still accepts visitors.")
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return nil
+}
+
+// What they see.
+
+func answer(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	if err != nil {
+		return err
+	}
+	status, err := strconv.Atoi(args[1])
+	if err != nil {
+		return fmt.Errorf("%q is not a status such as 200", args[1])
+	}
+	for _, v := range vs {
+		if !s.eventually(v.finished) {
+			if v.answered() {
+				return s.why(fmt.Sprintf("%s has an answer, and the connection stays open after it.", v.name))
+			}
+			return s.why(fmt.Sprintf("%s gets no answer.", v.name))
+		}
+		body, err := v.check(status)
+		if err != nil {
+			return s.why(fmt.Sprintf("%s: %v.", v.name, err))
+		}
+		if len(args) == 3 && !strings.Contains(body, args[2]) {
+			return s.why(fmt.Sprintf("%s gets the wrong page: there is no %q in\n%s", v.name, args[2], body))
+		}
+	}
+	return nil
+}
+
+func refusal(s *story, args []string) error {
+	v, err := s.one(args[0])
+	if err != nil {
+		return err
+	}
+	if !s.eventually(v.finished) {
+		return s.why(fmt.Sprintf("%s goes on, and should have been refused.", v.name))
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, status, _ := strings.Cut(string(v.reply), " "); !strings.HasPrefix(status, args[1]+" ") {
+		return s.why(fmt.Sprintf("%s should have been refused with %s, and got %.60q (%v).", v.name, args[1], v.reply, v.end))
+	}
+	return nil
+}
+
+func page(s *story, args []string) error {
+	v, err := s.one(args[0])
+	if err != nil {
+		return err
+	}
+	want, err := os.ReadFile(filepath.Join(s.program.Folder, args[1]))
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, body, _ := strings.Cut(string(v.reply), "\r\n\r\n"); body != string(want) {
+		return s.why(fmt.Sprintf("%s gets another page than %s:\n%s", v.name, args[1], body))
+	}
+	return nil
+}
+
+func dropped(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	if err != nil {
+		return err
+	}
+	for _, v := range vs {
+		// The server may end, as long as the connection does.
+		if !server.Eventually(v.finished) {
+			return s.why(fmt.Sprintf("%s is still connected, and should have been dropped.", v.name))
+		}
+		v.mu.Lock()
+		reply := string(v.reply)
+		v.mu.Unlock()
+		if reply != "" {
+			return s.why(fmt.Sprintf("%s should have been dropped, and has an answer: %.60q.", v.name, reply))
+		}
+	}
+	return nil
+}
+
+func waits(s *story, args []string) error {
+	if err := s.rest(); err != nil {
+		return err
+	}
+	for _, name := range args {
+		vs, err := s.group(name)
+		if err != nil {
+			return err
+		}
+		for _, v := range vs {
+			if v.finished() && !v.hasReply() {
+				return s.why(fmt.Sprintf("%s should still be waiting, and was dropped.", v.name))
+			}
+			if v.answered() {
+				return s.why(fmt.Sprintf("%s should still be waiting, and is answered already.", v.name))
+			}
+		}
+	}
+	return nil
+}
+
+func (v *visitor) hasReply() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.reply) > 0
+}
+
+func inProgress(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	if err != nil {
+		return err
+	}
+	for _, v := range vs {
+		unsupported := false
+		read := s.eventually(func() bool {
+			read, err := s.srv.HasRead(v.conn)
+			unsupported = errors.Is(err, errors.ErrUnsupported)
+			return read || unsupported
+		})
+		switch {
+		case v.answered():
+			return s.why(fmt.Sprintf("%s is answered already; the request should be in progress.", v.name))
+		case !read:
+			return s.why(fmt.Sprintf("%s: the server does not read the request.", v.name))
+		case unsupported:
+			if err := s.rest(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func overtakes(s *story, args []string) error {
+	quick, err := s.one(args[0])
+	if err != nil {
+		return err
+	}
+	slow, err := s.group(args[1])
+	if err != nil {
+		return err
+	}
+	// A server that has been asleep for so long has no intention to answer.
+	asleep := s.rests(200)
+	var seen string
+	s.eventually(func() bool {
+		if quick.answered() {
+			return true
+		}
+		for _, v := range slow {
+			if v.answered() && !quick.answered() {
+				seen = fmt.Sprintf("%s, who came after %s, has no answer until %s has one.", quick.name, v.name, v.name)
+				return true
+			}
+		}
+		if asleep() && !quick.answered() {
+			seen = fmt.Sprintf("%s has no answer while %s is being served, and the server is idle.", quick.name, args[1])
+			return true
+		}
+		return false
+	})
+	if seen == "" && !quick.answered() {
+		seen = fmt.Sprintf("%s has no answer while %s is being served.", quick.name, args[1])
+	}
+	if seen != "" {
+		return s.why(seen)
+	}
+	return nil
+}
+
+// inOrder looks at the visitors whenever a new answer has come: if those who
+// came before have none, at the socket either, then the order was another one.
+func inOrder(s *story, args []string) error {
+	var queue []*visitor
+	for _, name := range args {
+		v, err := s.one(name)
+		if err != nil {
+			return err
+		}
+		queue = append(queue, v)
+	}
+	var seen string
+	for i, v := range queue {
+		answered := s.eventually(func() bool {
+			// Look at the last in the queue first: what holds then holds later.
+			for j := len(queue) - 1; j > i; j-- {
+				if queue[j].answered() && !v.answered() {
+					seen = fmt.Sprintf("%s, who came before %s, is answered after.", v.name, queue[j].name)
+					return true
+				}
+			}
+			return v.answered()
+		})
+		if seen == "" && !answered {
+			seen = fmt.Sprintf("%s gets no answer.", v.name)
+		}
+		if seen != "" {
+			return s.why(seen)
+		}
+	}
+	return nil
+}
+
+// takeTurns needs no upper limit on time: that requests took no less time than
+// all of them one after another is certain if they took turns, however slow the
+// machine is, and does not happen if they overlapped.
+func takeTurns(s *story, args []string) error {
+	if err := inOrder(s, args); err != nil {
+		return err
+	}
+	first, _ := s.one(args[0])
+	last, _ := s.one(args[len(args)-1])
+	if !s.eventually(last.hasReply) {
+		return s.why(fmt.Sprintf("%s gets no answer.", last.name))
+	}
+	last.mu.Lock()
+	took := last.began.Sub(first.asked)
+	last.mu.Unlock()
+	if least := time.Duration(len(args)) * s.slow; took < least {
+		return s.why(fmt.Sprintf("%d requests of %v each were answered within %v, so that they did not take turns.",
+			len(args), s.slow, took.Round(time.Millisecond)))
+	}
+	return nil
+}
+
+// overlap needs no upper limit on time either, but a proof: if all the answers
+// come within less time than one request takes, then all were in progress
+// together. On a machine that is busy elsewhere they may come further apart;
+// then it asks again.
+func overlap(s *story, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("%q is not a number of visitors", args[0])
+	}
+	best := 0
+	for range 6 {
+		delete(s.visitors, "crowd")
+		crowd, err := s.arrive(fmt.Sprintf("crowd*%d", n))
+		if err != nil {
+			return err
+		}
+		for _, v := range crowd {
+			v.send(request("GET", args[1]))
+		}
+		// What begins to come later than this proves nothing.
+		var first time.Time
+		s.eventually(func() bool {
+			all := true
+			for _, v := range crowd {
+				v.mu.Lock()
+				began := v.began
+				v.mu.Unlock()
+				all = all && !began.IsZero()
+				if !began.IsZero() && (first.IsZero() || began.Before(first)) {
+					first = began
+				}
+			}
+			return all || !first.IsZero() && time.Since(first) > s.slow
+		})
+		together := 0
+		for _, v := range crowd {
+			v.mu.Lock()
+			if !v.began.IsZero() && v.began.Sub(first) < s.slow {
+				together++
+			}
+			v.mu.Unlock()
+		}
+		if best = max(best, together); together == n {
+			return answer(s, []string{"crowd", "200"})
+		}
+		for _, v := range crowd {
+			v.reset()
+		}
+		if s.srv.Exited() {
+			break
+		}
+	}
+	return s.why(fmt.Sprintf("Of %d slow requests at the same time only %d were ever in progress together.", n, best))
+}
+
+// What the system and the Go runtime say of the server.
+
+func threads(s *story, args []string) error {
+	limit, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	n := 0
+	switch args[0] {
+	case "at-least":
+		if !s.eventually(func() bool { n, err = s.srv.Threads(); return n >= limit }) {
+			return s.why(fmt.Sprintf("The server has %d threads; at least %d were expected.", n, limit))
+		}
+	case "at-most":
+		if err := s.rest(); err != nil {
+			return err
+		}
+		if n, err = s.srv.Threads(); n > limit {
+			return s.why(fmt.Sprintf("The server has %d threads; at most %d were expected.", n, limit))
+		}
+	default:
+		return errors.New("usage: threads at-least|at-most N")
+	}
+	return err
+}
+
+func descriptors(s *story, args []string) (err error) {
+	if args[0] == "remember" {
+		if err := s.rest(); err != nil {
+			return err
+		}
+		s.fds, err = s.srv.Descriptors()
+		return err
+	}
+	n := 0
+	if !s.eventually(func() bool { n, err = s.srv.Descriptors(); return n <= s.fds }) {
+		return s.why(fmt.Sprintf("All visitors have left, and the server holds %d file descriptors more than before they came.", n-s.fds))
+	}
+	return err
+}
+
+func dump(s *story, args []string) error {
+	if err := s.rest(); err != nil {
+		return err
+	}
+	if err := signal(s, []string{"QUIT"}); err != nil {
+		return err
+	}
+	return ends(s, []string{"2"})
+}
+
+func goroutineIs(s *story, args []string) error {
+	id, state := args[0], strings.ReplaceAll(args[1], "_", " ")
+	function := ""
+	if len(args) == 3 {
+		function = args[2]
+	}
+	var seen []string
+	for _, g := range goroutines(s.srv.Log()) {
+		if g.functions() == "" || (g.id == "1") != (id == "1") {
+			continue // the runtime's own, or not the one that is asked for
+		}
+		if g.state == state && g.runs(function) {
+			return nil
+		}
+		seen = append(seen, fmt.Sprintf("goroutine %s [%s], in %s", g.id, g.state, g.functions()))
+	}
+	if seen == nil {
+		seen = []string{"nothing of the kind"}
+	}
+	return s.why(fmt.Sprintf("Expected goroutine %s [%s] in %s; the dump shows:\n\t%s", id, state, function, strings.Join(seen, "\n\t")))
+}
+
+func goroutinesAtMost(s *story, args []string) error {
+	most, err := strconv.Atoi(args[1])
+	if err != nil || args[0] != "at-most" {
+		return errors.New("usage: goroutines at-most N")
+	}
+	var seen []string
+	for _, g := range goroutines(s.srv.Log()) {
+		if g.functions() != "" {
+			seen = append(seen, fmt.Sprintf("goroutine %s [%s], in %s", g.id, g.state, g.functions()))
+		}
+	}
+	if len(seen) > most {
+		return s.why(fmt.Sprintf("All visitors have left, and %d goroutines are still there:\n\t%s",
+			len(seen), strings.Join(seen[:min(len(seen), 4)], "\n\t")))
+	}
+	return nil
+}
+
+func memory(s *story, args []string) (err error) {
+	if args[0] == "remember" {
+		s.memory, err = s.srv.Memory()
+		return err
+	}
+	if len(args) != 2 {
+		return errors.New("usage: memory remember, or memory grew-at-most N")
+	}
+	most, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil {
+		return err
+	}
+	n, err := s.srv.Memory()
+	if grew := (n - s.memory) >> 20; grew > most {
+		return s.why(fmt.Sprintf("The server has grown by %d MiB of memory; at most %d were expected.", grew, most))
+	}
+	return err
+}
+
+// And for the rest.
+
+func copySource(ts *testscript.TestScript, neg bool, args []string) {
+	do("copy-source FOLDER", func(s *story, args []string) error {
+		dir := ts.MkAbs(args[0])
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		files, err := os.ReadDir(s.program.Folder)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if f.IsDir() || strings.HasSuffix(f.Name(), "_test.go") {
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(s.program.Folder, f.Name()))
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.Name()), data, 0o666); err != nil {
+				return err
+			}
+		}
+		return nil
+	})(ts, neg, args)
+}
+
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	do("replace FILE OLD NEW", func(s *story, args []string) error {
+		text := ts.ReadFile(args[0])
+		if n := strings.Count(text, args[1]); n != 1 {
+			return s.why(fmt.Sprintf("%s has %q %d times, not once.", args[0], args[1], n))
+		}
+		before, _, _ := strings.Cut(text, args[1])
+		ts.Setenv("LINE", strconv.Itoa(1+strings.Count(before, "\n")))
+		return os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o666)
+	})(ts, neg, args)
+}
+
+func use(ts *testscript.TestScript, neg bool, args []string) {
+	do("use FOLDER", func(s *story, args []string) error {
+		program, err := server.Open(ts.MkAbs(args[0]))
+		if err != nil {
+			return s.why(err.Error())
+		}
+		s.program = program
+		s.close = func() { program.Close() }
+		return nil
+	})(ts, neg, args)
+}
+
+// goCommand runs the go command with this process's environment, because that
+// of a script lacks what it needs (HOME, GOCACHE and more).
+func goCommand(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command("go", args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+}

@@ -1,0 +1,173 @@
+package behaviour
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/concurrent-web-server/internal/server"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A story is what a script has going on: one server at a time, its visitors.
+type story struct {
+	program  *server.Program
+	files    int // the limit on open files for the next server
+	hint     string
+	close    func() // removes what program was built into, if the script built it
+	srv      *server.Server
+	stopped  bool          // the script has seen to the server's end
+	slow     time.Duration // how long GET /sleep takes
+	visitors map[string][]*visitor
+	fds      int   // what descriptors remembers
+	memory   int64 // what memory remembers, in bytes
+}
+
+type storyKey struct{}
+
+func newStory(program *server.Program) *story {
+	return &story{program: program, visitors: map[string][]*visitor{}, close: func() {}}
+}
+
+// end cleans up at the end of the script, however it ended.
+func (s *story) end() {
+	for _, vs := range s.visitors {
+		for _, v := range vs {
+			v.leave()
+		}
+	}
+	if s.srv != nil {
+		s.srv.Kill()
+	}
+	s.close()
+}
+
+// group returns the visitors of a name.
+func (s *story) group(name string) ([]*visitor, error) {
+	vs := s.visitors[name]
+	if vs == nil {
+		return nil, fmt.Errorf("there is no visitor called %q: connect or visit comes first", name)
+	}
+	return vs, nil
+}
+
+// one returns the visitor of a name that only one of them has.
+func (s *story) one(name string) (*visitor, error) {
+	vs, err := s.group(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(vs) != 1 {
+		return nil, fmt.Errorf("there are %d visitors called %q; this wants one", len(vs), name)
+	}
+	return vs[0], nil
+}
+
+// arrive connects a visitor, or as many as a name such as silent*200 says.
+func (s *story) arrive(name string) ([]*visitor, error) {
+	if s.srv == nil {
+		return nil, errors.New("no server is running: start comes first")
+	}
+	name, times, many := strings.Cut(name, "*")
+	n := 1
+	if many {
+		var err error
+		if n, err = strconv.Atoi(times); err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number of visitors", times)
+		}
+	}
+	if s.visitors[name] != nil {
+		return nil, fmt.Errorf("there is a visitor called %q already", name)
+	}
+	for range n {
+		v, err := connect(name, s.srv.Addr)
+		if err != nil {
+			return nil, s.why(fmt.Sprintf("%s cannot connect: %v.", name, err))
+		}
+		s.visitors[name] = append(s.visitors[name], v)
+	}
+	return s.visitors[name], nil
+}
+
+// why makes an error of what was seen. It adds what the server said if it has
+// ended, and the script's hint at the cause.
+func (s *story) why(seen string) error {
+	if s.srv != nil && s.srv.Exited() && !s.stopped {
+		state, _ := s.srv.Wait()
+		log := strings.TrimSpace(s.srv.Log())
+		if len(log) > 1500 {
+			log = log[:1500] + "\n[and more]"
+		}
+		seen += fmt.Sprintf("\nThe server has ended (%v). It printed:\n\t%s", state, strings.ReplaceAll(log, "\n", "\n\t"))
+	}
+	if s.hint != "" {
+		seen += "\n" + s.hint
+	}
+	return errors.New(seen)
+}
+
+// eventually polls until cond holds. It gives up early if the server has ended,
+// and in any case when cond has had every chance to hold.
+func (s *story) eventually(cond func() bool) bool {
+	held := false
+	server.Eventually(func() bool {
+		held = cond()
+		return held || s.srv.Exited()
+	})
+	return held || cond()
+}
+
+// rests returns a condition that holds once the server has been asleep for n
+// polls in a row: it has done what it can do, and waits. Where the system does not
+// tell, it holds after as many polls as a server at work would need.
+func (s *story) rests(n int) func() bool {
+	inARow := 0
+	return func() bool {
+		asleep, err := s.srv.Asleep()
+		if errors.Is(err, errors.ErrUnsupported) {
+			asleep, n = true, max(n, 60)
+		}
+		if inARow++; !asleep {
+			inARow = 0
+		}
+		return inARow >= n
+	}
+}
+
+// rest waits until the server is at rest.
+func (s *story) rest() error {
+	if !s.eventually(s.rests(5)) {
+		return s.why("The server does not come to rest: some thread of it is always busy.")
+	}
+	return nil
+}
+
+// do is what every command is made of: it refuses a "!", prints the usage when
+// the arguments are not as many as it says, and fails with what f reports.
+func do(usage string, f func(s *story, args []string) error) func(*testscript.TestScript, bool, []string) {
+	words := strings.Fields(usage)
+	least, most := 0, 0
+	for _, w := range words[1:] {
+		most++
+		if !strings.HasPrefix(w, "[") {
+			least++
+		}
+		if strings.Contains(w, "...") {
+			most = 1 << 20
+		}
+	}
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		s := ts.Value(storyKey{}).(*story)
+		if neg {
+			ts.Fatalf("%s cannot be negated: say what is seen instead", words[0])
+		}
+		if len(args) < least || len(args) > most {
+			ts.Fatalf("usage: %s", usage)
+		}
+		if err := f(s, args); err != nil {
+			ts.Fatalf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+
+	"example.com/concurrent-web-server/internal/behaviour"
+)
+
+func TestMain(m *testing.M) { behaviour.Main(m, main) }
+
+func TestStage(t *testing.T) {
+	behaviour.Test(t,
+		"pages",
+		"command-line",
+		"one-at-a-time",
+		"waiting-holds-a-thread",
+		"where-is-goroutine-1",
+	)
+}

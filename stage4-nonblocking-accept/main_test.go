@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+
+	"example.com/concurrent-web-server/internal/behaviour"
+)
+
+func TestMain(m *testing.M) { behaviour.Main(m, main) }
+
+func TestStage(t *testing.T) {
+	behaviour.Test(t,
+		"pages",
+		"command-line",
+		"many-at-once",
+		"waiting-is-free",
+		"where-is-goroutine-1",
+	)
+}
