@@ -88,6 +88,9 @@ func (s *Server) HasRead(conn net.Conn) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if accepted, unread, ok := lookUp(server, visitor); ok {
+		return accepted && unread == 0, nil
+	}
 	// sl local_address rem_address st tx_queue:rx_queue ...
 	local, remote := fmt.Sprintf(":%04X", server.Port()), fmt.Sprintf(":%04X", visitor.Port())
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
