@@ -37,14 +37,13 @@ func main() {
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
-	log.Printf("listening on http://%s", listener.Addr())
-
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		log.Print("stopping; requests in progress may finish, a second signal ends them")
 		stop()           // the next signal ends the program, as it would by default
 		listener.Close() // ends the wait in Accept
 	})
+	log.Printf("listening on http://%s", listener.Addr())
 
 	var handlers sync.WaitGroup
 	for {

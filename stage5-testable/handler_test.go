@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+)
+
+// A mockConn is a connection in memory: the handler reads what is in input, and
+// what it writes ends up in output.
+//
+// They are two, as on a connection. The chapter's mock has one vector for both,
+// so that the reply overwrites the request from its start and is cut off where
+// the request ended; a test can tell neither where the reply ends nor whether
+// what follows is reply or request, and has to be content with its beginning.
+type mockConn struct {
+	input  io.Reader
+	output bytes.Buffer
+}
+
+func (c *mockConn) Read(p []byte) (int, error)  { return c.input.Read(p) }
+func (c *mockConn) Write(p []byte) (int, error) { return c.output.Write(p) }
+
+// reply returns all that the handler answers to what it reads from input.
+func reply(input io.Reader) string {
+	conn := &mockConn{input: input}
+	handleConnection(conn)
+	return conn.output.String()
+}
+
+// wantReply returns the whole reply that has the given status and page.
+func wantReply(status, page string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		status, len(page), page)
+}
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
+}
+
+func TestHandleConnection(t *testing.T) {
+	hello := wantReply("200 OK", readFile(t, "hello.html"))
+	notFound := wantReply("404 Not Found", readFile(t, "404.html"))
+	badRequest := wantReply("400 Bad Request", "<h1>400 Bad Request</h1>\n")
+	tooLarge := wantReply("431 Request Header Fields Too Large", "<h1>431 Request Header Fields Too Large</h1>\n")
+
+	for _, tt := range []struct {
+		name, input, want string
+	}{
+		{"the chapter's request", "GET / HTTP/1.1\r\n", hello},
+		{"with a head", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", hello},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", hello},
+		{"lines that end in \\n", "GET / HTTP/1.1\nHost: localhost\n\n", hello},
+		{"two requests", "GET / HTTP/1.1\r\n\r\nGET /other HTTP/1.1\r\n\r\n", hello},
+		{"a head of 3,000 bytes", "GET / HTTP/1.1\r\nCookie: " + strings.Repeat("a", 3000) + "\r\n\r\n", hello},
+		{"a head of 64 KiB", "GET / HTTP/1.1\r\nCookie: " + strings.Repeat("a", maxHead-28) + "\r\n\r\n", hello},
+		{"one byte more", "GET / HTTP/1.1\r\nCookie: " + strings.Repeat("a", maxHead-27) + "\r\n\r\n", tooLarge},
+		{"a request line without end", "GET /" + strings.Repeat("a", maxInput), tooLarge},
+		{"another path", "GET /other HTTP/1.1\r\n\r\n", notFound},
+		{"another method", "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", notFound},
+		{"a query", "GET /?a=b HTTP/1.1\r\n\r\n", notFound},
+		{"not HTTP", "How do you do?\r\n\r\n", badRequest},
+		{"HTTP/0.9", "GET /\r\n\r\n", badRequest},
+		{"an unknown version", "GET / HTTP/3.0\r\n\r\n", badRequest},
+		{"no path", "GET  HTTP/1.1\r\n\r\n", badRequest},
+		{"an empty line", "\r\n\r\n", badRequest},
+		{"half a request line", "GET / HT", ""},
+		{"nothing", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := reply(strings.NewReader(tt.input)); got != tt.want {
+				t.Errorf("reply to %.60q = %q; want %q", tt.input, got, tt.want)
+			}
+		})
+	}
+}
+
+// However the request is cut into pieces, and whether or not its end comes with
+// the last of them, the reply is the same.
+func TestReaders(t *testing.T) {
+	const request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	want := wantReply("200 OK", readFile(t, "hello.html"))
+	for name, wrap := range map[string]func(io.Reader) io.Reader{
+		"a byte at a time":         iotest.OneByteReader,
+		"half of what is asked":    iotest.HalfReader,
+		"the end with the last":    iotest.DataErrReader,
+		"a byte, the end with it":  func(r io.Reader) io.Reader { return iotest.DataErrReader(iotest.OneByteReader(r)) },
+		"an error after the head":  func(r io.Reader) io.Reader { return io.MultiReader(r, iotest.ErrReader(io.ErrClosedPipe)) },
+		"another head that is cut": func(r io.Reader) io.Reader { return io.MultiReader(r, strings.NewReader("GET / HT")) },
+	} {
+		if got := reply(wrap(strings.NewReader(request))); got != want {
+			t.Errorf("%s: reply = %q; want %q", name, got, want)
+		}
+	}
+}
+
+// A visitor whose input fails before the request is whole gets no answer. (One
+// whose input merely ends is answered; see "the chapter's request" above.)
+func TestReaderFails(t *testing.T) {
+	failure := iotest.ErrReader(errors.New("connection reset"))
+	for _, start := range []string{"", "GET / HT", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: loc"} {
+		if got := reply(io.MultiReader(strings.NewReader(start), failure)); got != "" {
+			t.Errorf("reply to %q and an error = %q; want none", start, got)
+		}
+	}
+}
+
+// A brokenConn takes the first room bytes of what is written to it, says that
+// this is all with err, and counts how often it is asked.
+type brokenConn struct {
+	io.Reader
+	room, writes int
+	err          error
+}
+
+func (c *brokenConn) Write(p []byte) (int, error) {
+	c.writes++
+	return min(c.room, len(p)), c.err
+}
+
+// When the visitor has left, or takes only part of the reply, the handler gives
+// up: it does not write the rest as if it were another reply.
+func TestWriterFails(t *testing.T) {
+	for _, conn := range []*brokenConn{
+		{err: errors.New("broken pipe")},
+		{room: 10, err: io.ErrShortWrite},
+		{room: 10}, // breaks the rules of io.Writer, too
+	} {
+		conn.Reader = strings.NewReader("GET / HTTP/1.1\r\n\r\n")
+		handleConnection(conn)
+		if conn.writes != 1 {
+			t.Errorf("a writer that takes %d bytes and says %v was called %d times; want 1", conn.room, conn.err, conn.writes)
+		}
+	}
+}
+
+// net.Pipe is a connection without buffers: each side waits for the other. The
+// handler must not write before it has read, nor wait for more than the head.
+func TestPipe(t *testing.T) {
+	visitor, conn := net.Pipe()
+	go func() {
+		defer conn.Close()
+		handleConnection(conn)
+	}()
+	for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
+		if _, err := io.WriteString(visitor, piece); err != nil {
+			t.Fatalf("writing %q: %v", piece, err)
+		}
+	}
+	got, err := io.ReadAll(visitor)
+	if want := wantReply("200 OK", readFile(t, "hello.html")); err != nil || string(got) != want {
+		t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+	}
+}
+
+// In a synctest bubble time is virtual: it jumps ahead as soon as every
+// goroutine waits, so that five seconds take none, and are exactly five.
+func TestSleep(t *testing.T) {
+	want := wantReply("200 OK", readFile(t, "hello.html"))
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		if got := reply(strings.NewReader("GET /sleep HTTP/1.1\r\n\r\n")); got != want {
+			t.Errorf("reply = %q; want %q", got, want)
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("GET /sleep took %v; want 5s", took)
+		}
+	})
+}
+
+// The chapter's other two strategies. First: no mock, but a real connection,
+// to a port that the system chooses.
+func TestRealConnection(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return // the test is over
+		}
+		defer conn.Close()
+		handleConnection(conn)
+	}()
+
+	visitor, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer visitor.Close()
+	if _, err := io.WriteString(visitor, "GET / HTTP/1.1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(visitor)
+	if want := wantReply("200 OK", readFile(t, "hello.html")); err != nil || string(got) != want {
+		t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+	}
+}
+
+// Second: no connection at all, but the decision alone.
+func TestChoosePage(t *testing.T) {
+	for _, tt := range []struct{ request, status, page string }{
+		{"GET /", "200 OK", helloPage},
+		{"GET /sleep", "200 OK", helloPage},
+		{"GET /other", "404 Not Found", notFoundPage},
+		{"POST /", "404 Not Found", notFoundPage},
+	} {
+		if status, page := choosePage(tt.request); status != tt.status || page != tt.page {
+			t.Errorf("choosePage(%q) = %q, %q; want %q, %q", tt.request, status, page, tt.status, tt.page)
+		}
+	}
+}
+
+// Whatever a visitor sends, the handler does not panic, and what it answers, if
+// anything, is one whole HTTP reply.
+func FuzzHandleConnection(f *testing.F) {
+	for _, input := range []string{
+		"GET / HTTP/1.1\r\n\r\n",
+		"GET /sleep HTTP/1.0\r\nHost: localhost\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+		"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+		"GET / HTTP/1.1\nContent-Length: 9223372036854775807\n\n",
+		"How do you do?\r\n",
+		"GET / HT",
+		"\r\n",
+	} {
+		f.Add([]byte(input))
+	}
+	defer func(d time.Duration) { *slow = d }(*slow)
+	*slow = 0
+	f.Fuzz(func(t *testing.T, input []byte) {
+		got := reply(bytes.NewReader(input))
+		if got == "" {
+			return
+		}
+		in := bufio.NewReader(strings.NewReader(got))
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatalf("reply to %q = %q: %v", input, got, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || int64(len(body)) != resp.ContentLength {
+			t.Fatalf("reply to %q = %q: body of %d bytes, %v; want %d", input, got, len(body), err, resp.ContentLength)
+		}
+		if rest, _ := io.ReadAll(in); len(rest) > 0 {
+			t.Fatalf("reply to %q = %q: %q follows it", input, got, rest)
+		}
+	})
+}
+
+func BenchmarkHandleConnection(b *testing.B) {
+	const request = "GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n"
+	b.ReportAllocs()
+	input := strings.NewReader("")
+	conn := &mockConn{input: input}
+	for b.Loop() {
+		input.Reset(request)
+		conn.output.Reset()
+		handleConnection(conn)
+	}
+}
