@@ -1,3 +1,6 @@
+// What HTTP asks of a server: the same in every stage, and no part of the lesson.
+// Skip it until you wonder.
+
 package main
 
 import (
@@ -8,9 +11,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// This file is the same in every stage: what HTTP asks of a server, and no part
-// of the lesson. Skip it until you wonder.
 
 const (
 	maxHead  = 64 << 10  // bytes; a longer request head is refused

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // BenchmarkPrompt is a server among visitors who say at once what they want.
@@ -17,5 +18,51 @@ func BenchmarkPrompt(b *testing.B) {
 				})
 			}
 		})
+	}
+}
+
+// slow is how long the slow page takes while the benchmarks run.
+const slow = 200 * time.Millisecond
+
+// BenchmarkBeside is what the same quick visitors wait when others, whose
+// requests are slow, are always being served beside them.
+func BenchmarkBeside(b *testing.B) {
+	for _, visitors := range []int{1, 64, 512} {
+		b.Run(fmt.Sprintf("visitors=%d", visitors), func(b *testing.B) {
+			for _, c := range contenders {
+				if c.name == "limit" {
+					continue // it has no slow page
+				}
+				b.Run("server="+c.name, func(b *testing.B) {
+					for _, slowOnes := range []int{0, 1, 50} {
+						if !c.worthwhile(visitors, slowOnes) {
+							continue
+						}
+						b.Run(fmt.Sprintf("slow=%d", slowOnes), func(b *testing.B) {
+							s := c.start(b, "-slow", slow.String())
+							warmUp(b, s)
+							others := gather(s.Addr, "/sleep", slowOnes)
+							go others.ignore()
+							defer others.disperse()
+							time.Sleep(slow / 4) // until they are being served
+							measureVisits(b, s, visitors)
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+// worthwhile says whether anything is to be learnt from how quick visitors fare
+// beside the slow ones.
+func (c contender) worthwhile(visitors, slowOnes int) bool {
+	switch {
+	case c.name == "stage1" || c.name == "stage2":
+		// One after the other, the slow ones make everybody wait for all of
+		// them. What it comes to shows with one.
+		return slowOnes == 1 || slowOnes == 0 && visitors == 1
+	default:
+		return slowOnes == 1 || visitors == 1
 	}
 }

@@ -82,6 +82,12 @@ func gather(addr string, path string, visitors int) *crowd {
 	return c
 }
 
+// ignore receives the waits, until the crowd is dispersed.
+func (c *crowd) ignore() {
+	for range c.waits {
+	}
+}
+
 // disperse lets everyone finish, and returns the waits that nobody has received
 // yet, and the first error of any visitor.
 func (c *crowd) disperse() (rest []time.Duration, err error) {

@@ -14,20 +14,20 @@ import (
 )
 
 // Threads returns how many operating system threads the server has.
-func (s *Server) Threads() (int, error) {
-	tasks, err := s.tasks()
-	return len(tasks), err
-}
+func (s *Server) Threads() (int, error) { return s.count("task") }
 
 // Descriptors returns how many file descriptors the server holds.
-func (s *Server) Descriptors() (int, error) {
+func (s *Server) Descriptors() (int, error) { return s.count("fd") }
+
+// count counts the entries of a folder in /proc/PID.
+func (s *Server) count(folder string) (int, error) {
 	n := 0
 	for _, pid := range family(s.PID) {
-		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil {
 			return 0, err
 		}
-		n += len(fds)
+		n += len(entries)
 	}
 	return n, nil
 }

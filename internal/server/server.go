@@ -230,7 +230,7 @@ var startGuard = sync.OnceValue(func() *os.File {
 			-) live="${live%% $pid *} ${live#* $pid }" ;;
 			esac
 		done
-		for pid in $live; do kill -KILL -- "-$pid" 2>/dev/null; done`)
+		for pid in $live; do kill -KILL "-$pid" 2>/dev/null; done`)
 	cmd.Stdin = r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cmd.Start() != nil {

@@ -108,7 +108,7 @@ func Legend(s Style, blind bool) string {
 		entry(3, Served, "being served")
 	}
 	entry(1, Answered, "answered")
-	entry(1, Dropped, "dropped by the server")
+	entry(1, Dropped, "dropped")
 	entry(1, Leaves, "left")
 	var b strings.Builder
 	r.write(&b, s)

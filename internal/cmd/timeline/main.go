@@ -83,7 +83,7 @@ func run(ctx context.Context, screen *screen) error {
 		return nil
 	}
 	for _, spec := range specs {
-		screen.draw(timeline.Recording{Server: spec, Slow: *slow})
+		screen.draw(timeline.Recording{Server: spec + " is starting", Slow: *slow}) // it may have to be built
 		r, err := record(ctx, spec, screen.draw)
 		if len(r.Events) > 0 && ctx.Err() == nil {
 			screen.finish(r)

@@ -61,7 +61,7 @@ func (s *screen) resize(cols, rows int) {
 
 // draw draws a recording in progress, over its last drawing.
 func (s *screen) draw(r timeline.Recording) {
-	if s.live && time.Since(s.drawn) >= frame {
+	if s.live && (s.lines == 0 || time.Since(s.drawn) >= frame) {
 		s.redraw(r)
 	}
 }
