@@ -9,6 +9,9 @@ import (
 // BenchmarkPrompt is a server among visitors who say at once what they want.
 func BenchmarkPrompt(b *testing.B) {
 	for _, visitors := range []int{1, 64, 512} {
+		if testing.Short() && visitors != 64 {
+			continue
+		}
 		b.Run(fmt.Sprintf("visitors=%d", visitors), func(b *testing.B) {
 			for _, c := range contenders {
 				b.Run("server="+c.name, func(b *testing.B) {
@@ -28,6 +31,9 @@ const slow = 200 * time.Millisecond
 // requests are slow, are always being served beside them.
 func BenchmarkBeside(b *testing.B) {
 	for _, visitors := range []int{1, 64, 512} {
+		if testing.Short() && visitors != 1 {
+			continue
+		}
 		b.Run(fmt.Sprintf("visitors=%d", visitors), func(b *testing.B) {
 			for _, c := range contenders {
 				if c.name == "limit" {

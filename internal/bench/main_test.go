@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	code := 0
 	for round := range rounds {
 		if rounds > 1 {
-			fmt.Printf("# round %d of %d\n", round+1, rounds)
+			fmt.Printf("\n# round %d of %d\n", round+1, rounds)
 		}
 		code = max(code, m.Run())
 	}
