@@ -1,6 +1,6 @@
 // Nethttp is what stage 5 comes to with the standard library's own server,
 // which is what to use in earnest: the same three routes and pages, the same
-// flags and the same log line, and net/http for all the rest.
+// flags and log lines, and net/http for all the rest.
 package main
 
 import (
@@ -36,22 +36,11 @@ func main() {
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
-	log.Printf("listening on http://%s", listener.Addr())
-
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, helloPage)
-	})
-	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(*slow)
-		io.WriteString(w, helloPage)
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusNotFound)
-		io.WriteString(w, notFoundPage)
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: *patience}
-
+	server := &http.Server{
+		Handler:        routes(),
+		ReadTimeout:    *patience, // for head and body, and between two requests
+		MaxHeaderBytes: 64 << 10,  // instead of a megabyte
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
@@ -59,6 +48,7 @@ func main() {
 		stop() // the next signal ends the program, as it would by default
 		stopped <- server.Shutdown(context.Background())
 	})
+	log.Printf("listening on http://%s", listener.Addr())
 
 	// Serve returns as soon as Shutdown has closed the listener; the requests
 	// in progress are done when Shutdown returns.
@@ -68,4 +58,25 @@ func main() {
 	if err := <-stopped; err != nil {
 		log.Fatal(err)
 	}
+}
+
+// routes says who answers what. Each request is handled in a goroutine of its
+// own, which the server has started.
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, helloPage)
+	})
+	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(*slow)
+		io.WriteString(w, helloPage)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		// If the connection is closed after the reply, the server does not
+		// read what the handler has left unread, and the visitor gets a reset.
+		io.CopyN(io.Discard, r.Body, 256<<10)
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, notFoundPage)
+	})
+	return mux
 }
