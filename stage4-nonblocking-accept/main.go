@@ -22,8 +22,9 @@ import (
 )
 
 var (
-	addr     = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow     = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+
 	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
 )
 
@@ -39,6 +40,7 @@ func main() {
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		log.Print("stopping; requests in progress may finish, a second signal ends them")
