@@ -158,7 +158,9 @@ var varying = []struct {
 }{
 	{regexp.MustCompile(`0x[0-9a-f]+`), "0x..."},
 	{regexp.MustCompile(`\bgoroutine ([2-9]|\d\d+)\b`), "goroutine ..."},
-	{regexp.MustCompile(`\b\d+\.\d+(m?s)\b`), "...$1"},
+	{regexp.MustCompile(`\b\d+\.\d+s\b`), "...s"},
+	{regexp.MustCompile(`\b\d+(?:\.\d+)?( ?ms| milliseconds)\b`), "...$1"},
+	{regexp.MustCompile(`\b\d+\.\d{6}\b`), "..."}, // curl's times
 	{regexp.MustCompile(`(^|[\s"'(])/(?:[\w.@-]+/)*` + copyName + `/`), "$1.../"},
 	{regexp.MustCompile(`^(\s+)example\.com/concurrent-web-server/(\S+\.go:\d+)`), "$1.../$2"},
 	{regexp.MustCompile(`^(\s+)([a-z]\w*/[\w/]+\.go):\d+`), "$1...$2:..."}, // Go's own
