@@ -687,7 +687,7 @@ func (t *terminal) lastLine() int {
 // settled is how many looks at all processes of the page in a row have to see each
 // of them waiting, and none to have run since, before nothing more is expected to
 // happen of itself.
-const settled = 4
+const settled = 6
 
 // await waits until the last command of the terminal has printed all that the page
 // shows, and has ended, or unless toPrompt, is waiting for something. When updating it
