@@ -5,16 +5,23 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "make %-36s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Job control (set -m) gives the server the terminal for itself, so that Ctrl-C
-# and Ctrl-\ reach it alone and make adds no error of its own to its last words.
-# It is for a make in the foreground, which ps marks with a plus.
+# $(call run,PACKAGE,ARGUMENTS) builds a program of ours and runs it. Job control
+# (set -m) gives it the terminal for itself, so that Ctrl-C and Ctrl-\ reach it
+# alone and make adds no error of its own to its last words. That is for a make in
+# the foreground, which ps marks with a plus.
+run = package=$$(echo $(1)); program=bin/$$(basename $$package); \
+	echo "go build -o bin/ $$package && $$program" $(2); \
+	go build -o bin/ $$package || exit; \
+	case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in *+*) \
+		set -m; trap : INT; $$program $(2); status=$$?; \
+		if [ $$status -gt 128 ]; then echo; status=0; fi; exit $$status ;; \
+	esac; \
+	exec $$program $(2)
+
+target = $(strip $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(subst ','\'',$(SERVER))'))
+
 stage1 stage2 stage3 stage4 stage5: ## run a stage on port 7878; ARGS='-slow 1s' hands it flags
-	@stage=$$(echo $@-*); echo "go build -o bin/ ./$$stage && bin/$$stage $(ARGS)"; \
-	go build -o bin/ ./$$stage || exit; \
-	case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in \
-	*+*) set -m; trap : INT; bin/$$stage $(ARGS) || echo ;; \
-	*) exec bin/$$stage $(ARGS) ;; \
-	esac
+	@$(call run,./$@-*,$(ARGS))
 
 test: ## check that every stage does what it is there to show
 	go test ./...
@@ -23,7 +30,7 @@ race: ## the same with the race detector, in the servers under test too
 	GORACE=atexit_sleep_ms=10 go test -race ./...
 
 check: ## which stage has your server reached? SERVER=./mine or SERVER='python3 mine.py', STAGE=3 asks for one
-	@go run ./internal/cmd/check $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(SERVER)')
+	@$(call run,./internal/cmd/check,$(target))
 
 A = 1
 B = 2
@@ -33,7 +40,7 @@ diff: ## the step from one stage to another: A=2 B=3
 	diff -ru $$color -x '*_test.go' -x testdata "$$@"; test $$? -eq 1
 
 timeline: ## watch five visitors being served, stage by stage; STAGE=3 or SERVER=./mine for one
-	@go run ./internal/cmd/timeline $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(SERVER)')
+	@$(call run,./internal/cmd/timeline,$(target))
 
 figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
