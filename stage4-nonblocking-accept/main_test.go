@@ -14,6 +14,7 @@ func TestStage(t *testing.T) {
 		"command-line",
 		"many-at-once",
 		"waiting-is-free",
+		"own-goroutine",
 		"where-is-goroutine-1",
 	)
 }

@@ -38,7 +38,7 @@ func Test(t *testing.T, behaviours ...string) {
 	program := server.Command("server")
 	program.Go, program.Folder = true, folder
 	for _, behaviour := range behaviours {
-		p := Params(program, behaviours...)
+		p := Params(program, func(behaviour string) bool { return slices.Contains(behaviours, behaviour) })
 		p.Dir = filepath.Join(Root(folder), "testdata", behaviour)
 		if behaviour == "where-is-goroutine-1" {
 			p.Files, p.Dir = []string{filepath.Join(p.Dir, filepath.Base(folder)+".txtar")}, ""
@@ -51,9 +51,9 @@ func Test(t *testing.T, behaviours ...string) {
 }
 
 // Params returns what testscript needs to tell the stories about program,
-// except for the scripts. The behaviours are those that program is known to
-// have, which a script can ask for with a condition such as [has:many-at-once].
-func Params(program *server.Program, behaviours ...string) testscript.Params {
+// except for the scripts. A script can ask what has says of a behaviour with a
+// condition such as [has:many-at-once].
+func Params(program *server.Program, has func(behaviour string) bool) testscript.Params {
 	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -66,16 +66,19 @@ func Params(program *server.Program, behaviours ...string) testscript.Params {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			name, has := strings.CutPrefix(cond, "has:")
+			name, arg, _ := strings.Cut(cond, ":")
 			switch {
-			case has:
-				return slices.Contains(behaviours, name), nil
-			case cond == "go":
+			case name == "has":
+				return has(arg), nil
+			case name == "go":
 				return program.Go, nil
-			case cond == "source":
-				return program.Folder != "", nil
+			case name == "source" && program.Folder != "":
+				_, err := os.Stat(filepath.Join(program.Folder, arg))
+				return err == nil, nil
+			case name == "source":
+				return false, nil
 			}
-			return false, fmt.Errorf("unknown condition; there are go (the server is written in Go), source (its source is at hand) and has:BEHAVIOUR")
+			return false, fmt.Errorf("unknown condition; there are go (the server is written in Go), source (its source is at hand, as a Go package), source:FILE (and has this file) and has:BEHAVIOUR")
 		},
 	}
 }

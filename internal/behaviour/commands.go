@@ -1,12 +1,14 @@
 package behaviour
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +38,7 @@ import (
 //	connect NAME            connects and says nothing
 //	visit NAME [METHOD] PATH   connects and sends a request, as a browser does
 //	say NAME PIECE...       sends the pieces, each in a packet; a*3000 is 3,000 times a
+//	drip NAME PIECE         sends the piece again and again, for as long as it can
 //	finish NAME             has no more to say, and goes on listening
 //	leave NAME              closes the connection
 //	reset NAME              resets it
@@ -48,7 +51,8 @@ import (
 //	page NAME FILE          the body of the reply is this file of the server's folder
 //	dropped NAME            the connection is closed without an answer
 //	waits NAME...           the server has done what it can, and they have no answer
-//	in-progress NAME        the server has read all they sent, and they have no answer
+//	in-progress NAME        the server has read all they sent, and they have no answer;
+//	                        if it came before anybody could look, they ask again
 //	overtakes QUICK SLOW    QUICK is answered while SLOW has no answer
 //	in-order NAME NAME...   they are answered in this order
 //	take-turns NAME... the same, for slow requests, and no two of them overlap
@@ -61,7 +65,8 @@ import (
 //	descriptors kept-none   it holds no more than then
 //	rests                   it is idle, and not spinning
 //	dump                    SIGQUIT it while idle; it prints its goroutines and ends
-//	goroutine ID STATE [FUNC]    as in: goroutine 1 IO_wait Accept; ID is 1, or another
+//	goroutine ID STATE [FUNC]    as in: goroutine 1 IO_wait accept; ID is 1, another than 1,
+//	                        or some; STATE can be one of several, as in sleep|select
 //	goroutines at-most N    how many goroutines run the program's own code
 //	memory remember         note how much memory it holds
 //	memory grew-at-most N   it holds no more than N MiB more than then
@@ -72,6 +77,7 @@ import (
 //	copy-source FOLDER      copy the server's source into FOLDER
 //	replace FILE OLD NEW    replace OLD, which stands in FILE once; sets $LINE to its line
 //	use FOLDER              the servers from here on are built from FOLDER
+//	compiles-with FILE      the server's source compiles together with FILE
 //	go ARG...               the go command, with the environment that it needs
 var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"limit-files": do("limit-files N", limitFiles),
@@ -87,8 +93,19 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		_, err := s.arrive(args[0])
 		return err
 	}),
-	"visit":  do("visit NAME [METHOD] PATH", visit),
-	"say":    do("say NAME PIECE...", say),
+	"visit": do("visit NAME [METHOD] PATH", visit),
+	"say":   do("say NAME PIECE...", say),
+	"drip": do("drip NAME PIECE", func(s *story, args []string) error {
+		v, err := s.one(args[0])
+		if err != nil {
+			return err
+		}
+		piece, err := unquote(args[1])
+		if err == nil {
+			go v.drip(piece) // until the script ends at the latest, and v leaves
+		}
+		return err
+	}),
 	"finish": do("finish NAME", finish),
 	"leave": do("leave NAME", func(s *story, args []string) error {
 		return s.depart(args[0], (*visitor).leave)
@@ -121,10 +138,11 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		s.hint = args[0]
 		return nil
 	}),
-	"copy-source": copySource,
-	"replace":     replace,
-	"use":         use,
-	"go":          goCommand,
+	"copy-source":   copySource,
+	"replace":       replace,
+	"use":           use,
+	"compiles-with": compilesWith,
+	"go":            goCommand,
 }
 
 // The server.
@@ -144,12 +162,16 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 			s.srv = nil
 			return s.why(err.Error())
 		}
-		s.srv, s.stopped, s.slow = srv, false, 5*time.Second
+		s.srv, s.stopped, s.slow, s.patience = srv, false, 5*time.Second, 0
 		for i, arg := range args[:max(len(args)-1, 0)] {
-			if arg == "-slow" {
-				if s.slow, err = time.ParseDuration(args[i+1]); err != nil {
-					return err
-				}
+			switch arg {
+			case "-slow":
+				s.slow, err = time.ParseDuration(args[i+1])
+			case "-patience":
+				s.patience, err = time.ParseDuration(args[i+1])
+			}
+			if err != nil {
+				return err
 			}
 		}
 		ts.Setenv("ADDR", srv.Addr)
@@ -173,15 +195,20 @@ func signal(s *story, args []string) error {
 // ends compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
 func ends(s *story, args []string) error {
+	if !s.comes(s.srv.Exited) {
+		return s.why("The server does not end.")
+	}
 	state, err := s.srv.Wait()
 	if err != nil {
-		return s.why("The server does not end.")
+		return err
 	}
 	s.stopped = true
 	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
+	if got == "130" { // what some languages make of it, and what a shell says
+		got = "interrupt"
+	}
 	if got != args[0] {
-		return s.why(fmt.Sprintf("The server ended with %q, not %q. It printed:\n\t%s",
-			got, args[0], strings.ReplaceAll(strings.TrimSpace(s.srv.Log()), "\n", "\n\t")))
+		return s.why(fmt.Sprintf("The server has ended, and its status is %q, not %q. %s", got, args[0], s.printed()))
 	}
 	return s.sound()
 }
@@ -233,9 +260,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func log(s *story, args []string) error {
-	if !s.eventually(func() bool { return strings.Contains(s.srv.Log(), args[0]) }) {
-		return s.why(fmt.Sprintf("The server does not print %q. It printed:\n\t%s",
-			args[0], strings.ReplaceAll(strings.TrimSpace(s.srv.Log()), "\n", "\n\t")))
+	asleep := s.sleeps(100)
+	s.eventually(func() bool { return strings.Contains(s.srv.Log(), args[0]) || asleep() })
+	if !strings.Contains(s.srv.Log(), args[0]) {
+		return s.why(fmt.Sprintf("The server does not print %q. %s", args[0], s.printed()))
 	}
 	return nil
 }
@@ -274,9 +302,9 @@ func say(s *story, args []string) error {
 	}
 	var pieces []string
 	for _, arg := range args[1:] {
-		text, err := strconv.Unquote(`"` + arg + `"`)
+		text, err := unquote(arg)
 		if err != nil {
-			return fmt.Errorf("%q: escapes are those of a Go string, as in \\r\\n", arg)
+			return err
 		}
 		if m := repetition.FindStringSubmatch(text); m != nil {
 			n, _ := strconv.Atoi(m[2])
@@ -288,6 +316,14 @@ func say(s *story, args []string) error {
 		v.send(pieces...)
 	}
 	return nil
+}
+
+func unquote(arg string) (string, error) {
+	text, err := strconv.Unquote(`"` + arg + `"`)
+	if err != nil {
+		return "", fmt.Errorf("%q: escapes are those of a Go string, as in \\r\\n", arg)
+	}
+	return text, nil
 }
 
 func finish(s *story, args []string) error {
@@ -319,7 +355,7 @@ func refused(s *story, args []string) error {
 		return s.why("The server still accepts visitors.")
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err
+		return s.why(fmt.Sprintf("A newcomer should be refused, and is told %v.", err))
 	}
 	return nil
 }
@@ -336,8 +372,8 @@ func answer(s *story, args []string) error {
 		return fmt.Errorf("%q is not a status such as 200", args[1])
 	}
 	for _, v := range vs {
-		if !s.eventually(v.finished) {
-			if v.answered() {
+		if !s.comes(v.finished) {
+			if v.hasReply() {
 				return s.why(fmt.Sprintf("%s has an answer, and the connection stays open after it.", v.name))
 			}
 			return s.why(fmt.Sprintf("%s gets no answer.", v.name))
@@ -358,7 +394,7 @@ func refusal(s *story, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !s.eventually(v.finished) {
+	if !s.comes(v.finished) {
 		return s.why(fmt.Sprintf("%s goes on, and should have been refused.", v.name))
 	}
 	v.mu.Lock()
@@ -392,8 +428,7 @@ func dropped(s *story, args []string) error {
 		return err
 	}
 	for _, v := range vs {
-		// The server may end, as long as the connection does.
-		if !server.Eventually(v.finished) {
+		if !s.comes(v.finished) {
 			return s.why(fmt.Sprintf("%s is still connected, and should have been dropped.", v.name))
 		}
 		v.mu.Lock()
@@ -427,36 +462,55 @@ func waits(s *story, args []string) error {
 	return nil
 }
 
-func (v *visitor) hasReply() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.reply) > 0
-}
-
 func inProgress(s *story, args []string) error {
 	vs, err := s.group(args[0])
 	if err != nil {
 		return err
 	}
-	for _, v := range vs {
-		unsupported := false
-		read := s.eventually(func() bool {
-			read, err := s.srv.HasRead(v.conn)
-			unsupported = errors.Is(err, errors.ErrUnsupported)
-			return read || unsupported
-		})
-		switch {
-		case v.answered():
-			return s.why(fmt.Sprintf("%s is answered already; the request should be in progress.", v.name))
-		case !read:
-			return s.why(fmt.Sprintf("%s: the server does not read the request.", v.name))
-		case unsupported:
-			if err := s.rest(); err != nil {
-				return err
+	for range 10 {
+		for _, v := range vs {
+			unsupported := false
+			read, asleep := false, s.sleeps(40)
+			s.eventually(func() bool {
+				has, err := s.srv.HasRead(v.conn)
+				unsupported = errors.Is(err, errors.ErrUnsupported)
+				read = has || unsupported || v.answered()
+				return read || asleep()
+			})
+			switch {
+			case !read:
+				return s.why(fmt.Sprintf("%s: the server does not read the request.", v.name))
+			case unsupported:
+				if err := s.rest(); err != nil {
+					return err
+				}
 			}
 		}
+		early := false // whether an answer came before anybody could look
+		for i, v := range vs {
+			if !v.answered() {
+				continue
+			}
+			s.eventually(v.finished)
+			switch took := v.took(); {
+			case took == 0:
+				return s.why(fmt.Sprintf("%s was dropped; the request should be in progress.", v.name))
+			case took < s.slow:
+				return s.why(fmt.Sprintf("%s is answered already; the request should be in progress.", v.name))
+			}
+			early = true
+			v.leave()
+			if vs[i], err = connect(v.name, s.srv.Addr); err != nil {
+				vs[i] = v
+				return s.why(fmt.Sprintf("%s cannot connect: %v.", v.name, err))
+			}
+			vs[i].send(v.said...)
+		}
+		if !early {
+			return nil
+		}
 	}
-	return nil
+	return errors.New("this machine is too busy to see a request in progress")
 }
 
 func overtakes(s *story, args []string) error {
@@ -469,7 +523,7 @@ func overtakes(s *story, args []string) error {
 		return err
 	}
 	// A server that has been asleep for so long has no intention to answer.
-	asleep := s.rests(200)
+	asleep := s.sleeps(100)
 	var seen string
 	s.eventually(func() bool {
 		if quick.answered() {
@@ -509,7 +563,7 @@ func inOrder(s *story, args []string) error {
 	}
 	var seen string
 	for i, v := range queue {
-		answered := s.eventually(func() bool {
+		answered := s.comes(func() bool {
 			// Look at the last in the queue first: what holds then holds later.
 			for j := len(queue) - 1; j > i; j-- {
 				if queue[j].answered() && !v.answered() {
@@ -538,12 +592,10 @@ func takeTurns(s *story, args []string) error {
 	}
 	first, _ := s.one(args[0])
 	last, _ := s.one(args[len(args)-1])
-	if !s.eventually(last.hasReply) {
+	if !s.comes(last.hasReply) {
 		return s.why(fmt.Sprintf("%s gets no answer.", last.name))
 	}
-	last.mu.Lock()
-	took := last.began.Sub(first.asked)
-	last.mu.Unlock()
+	took := last.asked.Add(last.took()).Sub(first.asked)
 	if least := time.Duration(len(args)) * s.slow; took < least {
 		return s.why(fmt.Sprintf("%d requests of %v each were answered within %v, so that they did not take turns.",
 			len(args), s.slow, took.Round(time.Millisecond)))
@@ -570,28 +622,45 @@ func overlap(s *story, args []string) error {
 		for _, v := range crowd {
 			v.send(request("GET", args[1]))
 		}
-		// What begins to come later than this proves nothing.
-		var first time.Time
+		var first time.Time // when the first answer came
+		ignored := 0        // how many requests the server leaves unread
+		asleep := s.sleeps(20)
 		s.eventually(func() bool {
 			all := true
 			for _, v := range crowd {
-				v.mu.Lock()
-				began := v.began
-				v.mu.Unlock()
-				all = all && !began.IsZero()
-				if !began.IsZero() && (first.IsZero() || began.Before(first)) {
+				took := v.took()
+				all = all && took > 0
+				if began := v.asked.Add(took); took > 0 && (first.IsZero() || began.Before(first)) {
 					first = began
 				}
 			}
-			return all || !first.IsZero() && time.Since(first) > s.slow
+			switch {
+			case all:
+				return true
+			case !asleep():
+				// What begins to come later than this proves nothing.
+				return !first.IsZero() && time.Since(first) > s.slow
+			case first.IsZero():
+				ignored = 0
+				for _, v := range crowd {
+					// It has not read a request, either, once it is done with it.
+					if read, err := s.srv.HasRead(v.conn); !read && err == nil && !v.answered() {
+						ignored++
+					}
+				}
+				return ignored > 0
+			default:
+				return true
+			}
 		})
+		if ignored > 0 {
+			return s.why(fmt.Sprintf("Of %d slow requests at the same time only %d are in progress together; the server has not even read the others.", n, n-ignored))
+		}
 		together := 0
 		for _, v := range crowd {
-			v.mu.Lock()
-			if !v.began.IsZero() && v.began.Sub(first) < s.slow {
+			if took := v.took(); took > 0 && v.asked.Add(took).Sub(first) < s.slow {
 				together++
 			}
-			v.mu.Unlock()
 		}
 		if best = max(best, together); together == n {
 			return answer(s, []string{"crowd", "200"})
@@ -616,7 +685,9 @@ func threads(s *story, args []string) error {
 	n := 0
 	switch args[0] {
 	case "at-least":
-		if !s.eventually(func() bool { n, err = s.srv.Threads(); return n >= limit }) {
+		asleep := s.sleeps(60)
+		s.eventually(func() bool { n, err = s.srv.Threads(); return n >= limit || asleep() })
+		if n < limit {
 			return s.why(fmt.Sprintf("The server has %d threads; at least %d were expected.", n, limit))
 		}
 	case "at-most":
@@ -641,7 +712,7 @@ func descriptors(s *story, args []string) (err error) {
 		return err
 	}
 	n := 0
-	if !s.eventually(func() bool { n, err = s.srv.Descriptors(); return n <= s.fds }) {
+	if !s.comes(func() bool { n, err = s.srv.Descriptors(); return n <= s.fds }) {
 		return s.why(fmt.Sprintf("All visitors have left, and the server holds %d file descriptors more than before they came.", n-s.fds))
 	}
 	return err
@@ -665,18 +736,29 @@ func goroutineIs(s *story, args []string) error {
 	}
 	var seen []string
 	for _, g := range goroutines(s.srv.Log()) {
-		if g.functions() == "" || (g.id == "1") != (id == "1") {
-			continue // the runtime's own, or not the one that is asked for
+		switch {
+		case id == "some":
+		case g.functions() == "": // the runtime's own
+			continue
+		case (g.id == "1") != (id == "1"):
+			continue
 		}
-		if g.state == state && g.runs(function) {
+		if slices.Contains(strings.Split(state, "|"), g.state) && g.runs(function) {
 			return nil
 		}
-		seen = append(seen, fmt.Sprintf("goroutine %s [%s], in %s", g.id, g.state, g.functions()))
+		if g.functions() != "" {
+			seen = append(seen, fmt.Sprintf("goroutine %s [%s], in %s", g.id, g.state, g.functions()))
+		}
 	}
 	if seen == nil {
 		seen = []string{"nothing of the kind"}
 	}
-	return s.why(fmt.Sprintf("Expected goroutine %s [%s] in %s; the dump shows:\n\t%s", id, state, function, strings.Join(seen, "\n\t")))
+	if function != "" {
+		function = " in " + function
+	}
+	who := map[string]string{"1": "goroutine 1", "another": "another goroutine than 1", "some": "some goroutine"}[id]
+	return s.why(fmt.Sprintf("Expected was %s to be [%s]%s; the dump shows:\n\t%s",
+		who, strings.ReplaceAll(state, "|", "] or ["), function, strings.Join(seen, "\n\t")))
 }
 
 func goroutinesAtMost(s *story, args []string) error {
@@ -764,6 +846,29 @@ func use(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		s.program = program
 		s.close = func() { program.Close() }
+		return nil
+	})(ts, neg, args)
+}
+
+// compilesWith has the compiler look at the server's source as if FILE, which is
+// the script's own, were one of its files.
+func compilesWith(ts *testscript.TestScript, neg bool, args []string) {
+	do("compiles-with FILE", func(s *story, args []string) error {
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
+			filepath.Join(s.program.Folder, args[0]): ts.MkAbs(args[0]),
+		}})
+		if err != nil {
+			return err
+		}
+		file := ts.MkAbs("overlay.json")
+		if err := os.WriteFile(file, overlay, 0o666); err != nil {
+			return err
+		}
+		cmd := exec.Command("go", "build", "-overlay", file, "-o", os.DevNull, ".")
+		cmd.Dir = s.program.Folder
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return s.why(fmt.Sprintf("The server's source does not compile together with\n\n%s\nThe compiler says:\n%s", ts.ReadFile(args[0]), out))
+		}
 		return nil
 	})(ts, neg, args)
 }

@@ -12,7 +12,7 @@ type goroutine struct {
 	stack string // without the line that says what created it
 }
 
-var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) .*\[([a-zA-Z ()]+)[^\]]*\]:`)
+var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) .*\[([^\],]+)[^\]]*\]:`)
 
 // goroutines finds the goroutines in what a program printed.
 func goroutines(log string) []goroutine {
@@ -33,7 +33,13 @@ var own = regexp.MustCompile(`(?m)^(?:main|example\.com/concurrent-web-server/[^
 
 // runs says whether a function whose name contains name is on the stack.
 func (g goroutine) runs(name string) bool {
-	return strings.Contains(strings.ToLower(g.stack), strings.ToLower(name))
+	for line := range strings.Lines(g.stack) {
+		isFile := strings.HasPrefix(line, "\t")
+		if !isFile && strings.Contains(strings.ToLower(line), strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // functions returns the program's own functions on the stack, innermost first.

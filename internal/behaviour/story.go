@@ -20,6 +20,7 @@ type story struct {
 	srv      *server.Server
 	stopped  bool          // the script has seen to the server's end
 	slow     time.Duration // how long GET /sleep takes
+	patience time.Duration // how long a visitor may be silent, if the script has said so
 	visitors map[string][]*visitor
 	fds      int   // what descriptors remembers
 	memory   int64 // what memory remembers, in bytes
@@ -67,9 +68,6 @@ func (s *story) one(name string) (*visitor, error) {
 
 // arrive connects a visitor, or as many as a name such as silent*200 says.
 func (s *story) arrive(name string) ([]*visitor, error) {
-	if s.srv == nil {
-		return nil, errors.New("no server is running: start comes first")
-	}
 	name, times, many := strings.Cut(name, "*")
 	n := 1
 	if many {
@@ -94,13 +92,12 @@ func (s *story) arrive(name string) ([]*visitor, error) {
 // why makes an error of what was seen. It adds what the server said if it has
 // ended, and the script's hint at the cause.
 func (s *story) why(seen string) error {
+	if s.srv != nil && s.srv.Flooded() {
+		seen += "\nThe server has printed more than a megabyte."
+	}
 	if s.srv != nil && s.srv.Exited() && !s.stopped {
 		state, _ := s.srv.Wait()
-		log := strings.TrimSpace(s.srv.Log())
-		if len(log) > 1500 {
-			log = log[:1500] + "\n[and more]"
-		}
-		seen += fmt.Sprintf("\nThe server has ended (%v). It printed:\n\t%s", state, strings.ReplaceAll(log, "\n", "\n\t"))
+		seen += fmt.Sprintf("\nThe server has ended (%v). %s", state, s.printed())
 	}
 	if s.hint != "" {
 		seen += "\n" + s.hint
@@ -108,15 +105,73 @@ func (s *story) why(seen string) error {
 	return errors.New(seen)
 }
 
-// eventually polls until cond holds. It gives up early if the server has ended,
-// and in any case when cond has had every chance to hold.
+// printed quotes what the server has printed.
+func (s *story) printed() string {
+	log := strings.TrimSpace(s.srv.Log())
+	if log == "" {
+		return "It printed nothing."
+	}
+	if len(log) > 1500 {
+		log = log[:1500] + "\n[and more]"
+	}
+	return "It printed:\n\t" + strings.ReplaceAll(log, "\n", "\n\t")
+}
+
+// eventually polls until cond holds. It gives up when cond has had every chance
+// to hold, which is sooner if the server has ended: nothing can come then but
+// what it has left at the sockets.
 func (s *story) eventually(cond func() bool) bool {
-	held := false
+	held, after := false, 0
 	server.Eventually(func() bool {
+		if held = cond(); !held && s.srv.Exited() {
+			after++
+		}
+		return held || after > 50
+	})
+	return held
+}
+
+// comes polls until cond holds, as eventually does, and gives up as soon as the
+// server has no intention to do anything more by itself.
+func (s *story) comes(cond func() bool) bool {
+	idle, held := s.idle(), false
+	s.eventually(func() bool {
 		held = cond()
-		return held || s.srv.Exited()
+		return held || idle()
 	})
 	return held || cond()
+}
+
+// idle returns a condition that holds once the server has been asleep for longer
+// than any slow request, or silent visitor, or lack of descriptors can keep it
+// asleep.
+func (s *story) idle() func() bool {
+	const poll = 5 * time.Millisecond // or longer, on a busy machine
+	longest := 1500*time.Millisecond + s.patience
+	if s.files > 0 {
+		longest += 3 * time.Second // to back off in
+	}
+	for _, vs := range s.visitors {
+		for _, v := range vs {
+			if s.slow < 5*time.Second && v.asksFor("/sleep") {
+				longest += s.slow // they may have to take turns
+			}
+		}
+	}
+	return s.sleeps(int(longest / poll))
+}
+
+// sleeps returns a condition that holds once the server has been asleep for n
+// polls in a row, and never where the system does not tell.
+func (s *story) sleeps(n int) func() bool {
+	inARow := 0
+	return func() bool {
+		asleep, _ := s.srv.Asleep()
+		if inARow++; !asleep {
+			inARow = 0
+		}
+		return inARow >= n
+	}
 }
 
 // rests returns a condition that holds once the server has been asleep for n
@@ -139,7 +194,7 @@ func (s *story) rests(n int) func() bool {
 // rest waits until the server is at rest.
 func (s *story) rest() error {
 	if !s.eventually(s.rests(5)) {
-		return s.why("The server does not come to rest: some thread of it is always busy.")
+		return s.why("The server is never at rest: some thread of it is always busy.")
 	}
 	return nil
 }
@@ -165,6 +220,13 @@ func do(usage string, f func(s *story, args []string) error) func(*testscript.Te
 		}
 		if len(args) < least || len(args) > most {
 			ts.Fatalf("usage: %s", usage)
+		}
+		switch words[0] {
+		case "start", "exits", "limit-files", "hint", "compiles-with", "copy-source", "replace", "use":
+		default:
+			if s.srv == nil {
+				ts.Fatalf("no server is running: start comes first")
+			}
 		}
 		if err := f(s, args); err != nil {
 			ts.Fatalf("%v", err)

@@ -20,6 +20,7 @@ type visitor struct {
 	conn  *net.TCPConn
 	raw   syscall.RawConn
 	asked time.Time // when the first byte was sent
+	said  []string  // the pieces that were sent
 
 	// What has come back. The goroutine that receives takes bytes from the
 	// socket only while it holds mu, so that whoever holds mu can tell whether
@@ -86,12 +87,29 @@ func (v *visitor) send(pieces ...string) {
 	if v.asked.IsZero() {
 		v.asked = time.Now()
 	}
+	v.said = append(v.said, pieces...)
 	v.conn.SetWriteDeadline(time.Now().Add(20 * time.Second)) // for a server that does not read
 	for _, piece := range pieces {                            // Go sets TCP_NODELAY: a write is a packet
 		if _, err := io.WriteString(v.conn, piece); err != nil {
 			return
 		}
 	}
+}
+
+// drip sends the piece again and again until the connection ends.
+func (v *visitor) drip(piece string) {
+	for !v.finished() {
+		v.conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.WriteString(v.conn, piece); err != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// asksFor says whether the visitor has sent a request for path.
+func (v *visitor) asksFor(path string) bool {
+	return strings.HasPrefix(strings.Join(v.said, ""), "GET "+path+" ")
 }
 
 // answered says whether anything has come back, be it the end of the
@@ -110,6 +128,23 @@ func (v *visitor) answered() bool {
 		arrived = err == nil
 	})
 	return arrived
+}
+
+// took returns how long the first byte of the reply took to come, or 0 if none has.
+func (v *visitor) took() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.began.IsZero() {
+		return 0
+	}
+	return v.began.Sub(v.asked)
+}
+
+// hasReply says whether anything but the connection's end has been received.
+func (v *visitor) hasReply() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.reply) > 0
 }
 
 // finished says whether the server has closed the connection.

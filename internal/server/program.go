@@ -8,11 +8,14 @@
 package server
 
 import (
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 )
 
 // A Program is a server that can be started, any number of times.
@@ -30,15 +33,19 @@ type Program struct {
 }
 
 // Open makes a Program of a folder that holds a Go main package, which it
-// builds, or else of a command line, which it leaves to the shell. Close the
-// Program when done.
+// builds, or else of a command line, which it leaves to the shell. Of several
+// commands in that line the last is the server, which the shell hands the flags.
+// Close the Program when done.
 func Open(spec string) (*Program, error) {
 	if info, err := os.Stat(spec); err != nil || !info.IsDir() {
 		if spec == "" {
 			return nil, errors.New("no server: name a folder with a Go main package, or a command line")
 		}
-		// exec makes the server's process the one that gets the signals.
-		return Command("sh", "-c", "exec "+spec+` "$@"`, spec).named(spec), nil
+		p := Command("sh", "-c", replaceShell(spec)+` "$@"`, spec).named(spec)
+		if info, err := buildinfo.ReadFile(spec); err == nil {
+			p.Go = info.GoVersion != ""
+		}
+		return p, nil
 	}
 	temp, err := os.MkdirTemp("", "server")
 	if err != nil {
@@ -63,6 +70,14 @@ func Open(spec string) (*Program, error) {
 	p := Command(binary).named(spec)
 	p.Go, p.Folder, p.temp = true, folder, temp
 	return p, nil
+}
+
+var oneCommand = regexp.MustCompile(`^((?:[A-Za-z_][A-Za-z_0-9]*=\S*\s+)*)([^;&|]*)$`)
+
+// replaceShell has the shell replaced by the server, where the line is a single
+// command: there is one process less then between a signal and the server.
+func replaceShell(line string) string {
+	return oneCommand.ReplaceAllString(strings.TrimPrefix(line, "exec "), "${1}exec ${2}")
 }
 
 // readSources opens every file of a folder, for the sake of go test: it takes a

@@ -35,7 +35,9 @@ type Options struct {
 	Env   []string // additions to the environment
 }
 
-var listening = regexp.MustCompile(`listening on http://(\S+)`)
+// The address ends where the line does, or the URL's path begins; what has not
+// ended may be half an address.
+var listening = regexp.MustCompile(`listening on http://([^\s/]+)[\s/]`)
 
 // Start starts the program and returns once it listens. Whoever calls it ends
 // the server, with Kill at the latest; should the calling process die first,
@@ -63,6 +65,9 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		return line != nil || s.Exited()
 	})
 	switch {
+	case line != nil && strings.HasSuffix(line[1], ":0"):
+		s.Kill()
+		return nil, fmt.Errorf("%s says that it is listening on %s. Port 0 asks for any free port; the line has to name the one that the server got.", p.Name, line[1])
 	case line != nil:
 		s.Addr = line[1]
 		return s, nil
@@ -85,11 +90,17 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
 	cmd.Dir = opt.Dir
 	cmd.Env = append(cmd.Environ(), opt.Env...)
-	if err := cmd.Start(); err != nil {
+	err := s.enter(func() error {
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		s.PID = cmd.Process.Pid
+		guard(s.PID)
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
-	s.PID = cmd.Process.Pid
-	guard(s.PID)
 	go func() {
 		cmd.Wait()
 		s.state = cmd.ProcessState
@@ -100,8 +111,11 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 
 func (s *Server) quote() string {
 	log := strings.TrimSpace(s.Log())
-	if log == "" {
+	switch {
+	case log == "" && s.Exited():
 		return " It printed nothing."
+	case log == "":
+		return " It printed nothing. (Is the line flushed? Into a pipe, many languages keep it back.)"
 	}
 	const most = 2000
 	if len(log) > most {
@@ -159,12 +173,57 @@ func (s *Server) Wait() (*os.ProcessState, error) {
 	return s.state, nil
 }
 
-// Kill ends the server, and whatever it started in its process group, if it is
-// still running. It returns when that is done, and may be called again.
+// Kill ends the server, and whatever it started, if it is still running. It
+// returns when that is done, and may be called again.
 func (s *Server) Kill() {
+	if !s.Exited() {
+		for _, pid := range family(s.PID) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	syscall.Kill(-s.PID, syscall.SIGKILL)
 	<-s.exited
+	s.leave()
 	unguard(s.PID)
+}
+
+// running are the servers that have been started and not killed, until KillAll
+// makes it nil.
+var (
+	runningMu sync.Mutex
+	running   = map[*Server]bool{}
+)
+
+// enter starts the server's process, unless KillAll has been called.
+func (s *Server) enter(start func() error) error {
+	runningMu.Lock()
+	defer runningMu.Unlock()
+	if running == nil {
+		return errors.New("interrupted")
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	running[s] = true
+	return nil
+}
+
+func (s *Server) leave() {
+	runningMu.Lock()
+	defer runningMu.Unlock()
+	delete(running, s)
+}
+
+// KillAll ends all servers that this process has started, and sees to it that
+// it starts no more of them: it is about to end.
+func KillAll() {
+	runningMu.Lock()
+	servers := running
+	running = nil
+	runningMu.Unlock()
+	for s := range servers {
+		s.Kill()
+	}
 }
 
 // Eventually polls until cond holds, and gives up when that has had every

@@ -1,0 +1,216 @@
+package behaviour
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/concurrent-web-server/internal/server"
+)
+
+var update = flag.Bool("update", false, "write the ladder that was measured into the pages that show it")
+
+const root = "../.."
+
+// TestMatrix tells every story about every stage, held and not held. Each stage
+// has exactly the behaviours of its column, and the ladder that the pages show is
+// the one that was measured.
+func TestMatrix(t *testing.T) {
+	var scripts []string
+	for _, behaviour := range Behaviours {
+		s, err := Scripts(root, behaviour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts = append(scripts, s...)
+	}
+	checkFolders(t)
+
+	columns := make([]map[string]Result, len(Stages)) // by script
+	var wg sync.WaitGroup
+	for i, stage := range Stages {
+		wg.Go(func() {
+			program, err := server.Open(filepath.Join(root, stage.Folder))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer program.Close()
+			column := map[string]Result{}
+			for _, r := range Examine(root, program, scripts, 8, nil) {
+				column[r.Script] = r
+			}
+			columns[i] = column
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	for i, stage := range Stages {
+		for _, behaviour := range Behaviours {
+			checkBehaviour(t, stage, behaviour, scripts, columns[i])
+		}
+	}
+	ladder := renderLadder(t, columns)
+	t.Logf("measured:\n%s", ladder)
+	if !t.Failed() {
+		comparePages(t, ladder)
+	}
+}
+
+// checkFolders says if a folder of testdata is nowhere in the ladder.
+func checkFolders(t *testing.T) {
+	folders, err := os.ReadDir(filepath.Join(root, "testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folders {
+		known := false
+		for _, stage := range Stages {
+			known = known || stage.Has(f.Name())
+		}
+		if !known {
+			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", f.Name())
+		}
+	}
+}
+
+func checkBehaviour(t *testing.T, stage Stage, behaviour string, scripts []string, column map[string]Result) {
+	var passed, failed []Result
+	for _, script := range scripts {
+		r := column[script]
+		if r.Behaviour != behaviour || r.Skipped != "" {
+			continue
+		}
+		if behaviour == "where-is-goroutine-1" && script != behaviour+"/"+stage.Folder {
+			// The other stages' stories. Those of 4 and 5 are the same.
+			if !r.Failed && stage.Number < 4 {
+				t.Errorf("%s passes %s, which is another stage's", stage.Folder, script)
+			}
+			continue
+		}
+		if r.Failed {
+			failed = append(failed, r)
+		} else {
+			passed = append(passed, r)
+		}
+	}
+	switch {
+	case stage.Has(behaviour):
+		for _, r := range failed {
+			t.Errorf("%s should have the behaviour %s: %v", stage.Folder, behaviour, r)
+		}
+	case len(failed) == 0 && len(passed) > 0:
+		t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, behaviour)
+	}
+}
+
+// holds decides a row for a stage.
+func (row Row) holds(column map[string]Result) (holds bool, err error) {
+	yes, no := true, true
+	var reasons []string
+	for _, script := range row.Yes {
+		if r := column[script]; r.Failed {
+			yes = false
+			reasons = append(reasons, r.String())
+		} else if r.Script == "" {
+			return false, fmt.Errorf("there is no script %s", script)
+		}
+	}
+	for _, script := range row.No {
+		if r := column[script]; r.Failed {
+			no = false
+			reasons = append(reasons, r.String())
+		} else if r.Script == "" {
+			return false, fmt.Errorf("there is no script %s", script)
+		}
+	}
+	if row.No == nil {
+		no = regexp.MustCompile(row.Reason).MatchString(strings.Join(reasons, "\n"))
+	}
+	if yes == no {
+		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s", yes, no, strings.Join(reasons, "\n"))
+	}
+	return yes, nil
+}
+
+// renderLadder returns the ladder as a table in Markdown.
+func renderLadder(t *testing.T, columns []map[string]Result) string {
+	var b strings.Builder
+	b.WriteString("|")
+	for _, stage := range Stages {
+		fmt.Fprintf(&b, " | [%d %s](%s)", stage.Number, stage.Name(), stage.Page())
+	}
+	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(Stages)) + "\n")
+	for _, row := range Ladder {
+		fmt.Fprintf(&b, "| %s", row.Says)
+		for i, stage := range Stages {
+			holds, err := row.holds(columns[i])
+			if err != nil {
+				t.Errorf("%s: %q: %v", stage.Folder, row.Says, err)
+			}
+			b.WriteString(map[bool]string{true: " | yes", false: " | no"}[holds])
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+const (
+	ladderBegin = "<!-- ladder -->\n"
+	ladderEnd   = "<!-- /ladder -->\n"
+)
+
+// comparePages compares the ladder of every page that shows it, which is between
+// <!-- ladder --> and <!-- /ladder -->, with the one that was measured.
+func comparePages(t *testing.T, ladder string) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inReadme := false
+	for _, file := range append(pages, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		before, rest, found := bytes.Cut(text, []byte(ladderBegin))
+		shown, after, closed := bytes.Cut(rest, []byte(ladderEnd))
+		if !found {
+			continue
+		}
+		page, _ := filepath.Rel(root, file)
+		if !closed {
+			t.Errorf("%s: the ladder has no end: %s", page, ladderEnd)
+			continue
+		}
+		inReadme = inReadme || page == "README.md"
+		want := ladder
+		if filepath.Dir(page) == "docs" {
+			want = strings.ReplaceAll(want, "](docs/", "](")
+		}
+		if strings.Trim(string(shown), "\n") == strings.Trim(want, "\n") {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s shows another ladder than was measured. It shows\n%s\nand this was measured (go test ./internal/behaviour -update writes it there):\n%s", page, shown, want)
+			continue
+		}
+		text = slices.Concat(before, []byte(ladderBegin+"\n"+want+"\n"+ladderEnd), after)
+		if err := os.WriteFile(file, text, 0o666); err != nil {
+			t.Error(err)
+		}
+	}
+	if !inReadme {
+		t.Errorf("README.md does not show the ladder, between %q and %q", ladderBegin, ladderEnd)
+	}
+}
