@@ -25,7 +25,7 @@ func BenchmarkPrompt(b *testing.B) {
 }
 
 // slow is how long the slow page takes while the benchmarks run.
-const slow = 200 * time.Millisecond
+const slow = 100 * time.Millisecond
 
 // BenchmarkBeside is what the same quick visitors wait when others, whose
 // requests are slow, are always being served beside them.
@@ -47,10 +47,18 @@ func BenchmarkBeside(b *testing.B) {
 						b.Run(fmt.Sprintf("slow=%d", slowOnes), func(b *testing.B) {
 							s := c.start(b, "-slow", slow.String())
 							warmUp(b, s)
-							others := gather(s.Addr, "/sleep", slowOnes)
+							others := gather(s.Addr, "/sleep", slowOnes, slow/time.Duration(max(1, slowOnes)))
 							go others.ignore()
 							defer others.disperse()
-							time.Sleep(slow / 4) // until they are being served
+							time.Sleep(slow / 2)
+							if slowOnes > 1 {
+								time.Sleep(slow) // until all of them have come
+							}
+							// Whoever comes next comes as a slow one begins, if
+							// they are served one at a time.
+							c := gather(s.Addr, "/", 1, 0)
+							<-c.waits
+							c.disperse()
 							measureVisits(b, s, visitors)
 						})
 					}

@@ -57,14 +57,17 @@ type crowd struct {
 	visitors sync.WaitGroup
 }
 
-func gather(addr string, path string, visitors int) *crowd {
+// gather sends visitors to the server at addr for a page. They come one after
+// the other at first, that far apart.
+func gather(addr, path string, visitors int, apart time.Duration) *crowd {
 	c := &crowd{waits: make(chan time.Duration, visitors)}
 	to, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		c.err.Store(&err)
 	}
-	for range visitors {
+	for i := range visitors {
 		c.visitors.Go(func() {
+			time.Sleep(time.Duration(i) * apart)
 			for !c.stopping.Load() && c.err.Load() == nil {
 				start := time.Now()
 				if err := visit(to, path, giveUp); err != nil {
@@ -108,7 +111,7 @@ func (c *crowd) disperse() (rest []time.Duration, err error) {
 // server's CPU time for each.
 func measureVisits(b *testing.B, s *server.Server, visitors int) {
 	b.Helper()
-	c := gather(s.Addr, "/", visitors)
+	c := gather(s.Addr, "/", visitors, 0)
 	cpu, cpuErr := s.CPU()
 	start := time.Now()
 	var waits []time.Duration
@@ -151,7 +154,7 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 // buffers.
 func warmUp(b *testing.B, s *server.Server) {
 	b.Helper()
-	c := gather(s.Addr, "/", 8)
+	c := gather(s.Addr, "/", 8, 0)
 	for range 200 {
 		<-c.waits
 	}
