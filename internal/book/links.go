@@ -271,6 +271,11 @@ func (b *Book) checkFigures() {
 				used[name] = true
 			}
 		}
+		for _, blk := range p.blocks {
+			if name, ok := strings.CutPrefix(blk.directive, "excerpt "); ok {
+				used[name] = true
+			}
+		}
 	}
 	if b.page("docs/README.md") == nil {
 		return

@@ -25,149 +25,6 @@ const copyName = "concurrent-web-server"
 // use one of them is then skipped.
 var optional = []string{"awk", "cargo", "curl", "diff", "git", "make", "nc", "patch", "perl", "ps", "python3", "ruby", "rustc", "sed", "seq", "timeout", "xargs"}
 
-// A segment is one command of a console block, or one key that is pressed, or what
-// a command goes on to print; with the output that the page shows.
-type segment struct {
-	line    int      // of the page
-	command []string // the lines that are typed, if any
-	key     string   // what is pressed, if anything
-	first   int      // of the page, where the output begins
-	output  []string
-}
-
-var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
-
-// segments takes a console block apart. The first may be one without a command.
-func (blk *block) segments() ([]segment, error) {
-	var segments []segment
-	for i, text := range blk.lines {
-		line := blk.line + 1 + i
-		var last *segment
-		if len(segments) > 0 {
-			last = &segments[len(segments)-1]
-		}
-		switch {
-		case text == "$":
-			return nil, fmt.Errorf("line %d: a prompt without a command", line)
-		case strings.HasPrefix(text, "$ "):
-			segments = append(segments, segment{line: line, first: line + 1, command: []string{text[2:]}})
-			continue
-		case last != nil && len(last.output) == 0 && last.key == "" && incomplete(last.command):
-			next, ok := strings.CutPrefix(text, "> ")
-			if !ok && text != ">" {
-				return nil, fmt.Errorf("line %d: the shell wants more of the command above, and shows its prompt for that, \"> \"", line)
-			}
-			last.command = append(last.command, next)
-			last.first = line + 1
-			continue
-		}
-		for shown, key := range keys {
-			if strings.HasPrefix(text, shown) {
-				segments = append(segments, segment{line: line, first: line, key: key})
-			}
-		}
-		if len(segments) == 0 {
-			segments = append(segments, segment{line: line, first: line})
-		}
-		last = &segments[len(segments)-1]
-		last.output = append(last.output, text)
-	}
-	if len(segments) == 0 {
-		return nil, errors.New("the block is empty")
-	}
-	return segments, nil
-}
-
-var (
-	goesOn  = regexp.MustCompile(`(\\|\||&&|\b(do|then|else)|\{|\()$`)
-	hereDoc = regexp.MustCompile(`<<-?\s*['"]?(\w+)['"]?`)
-	opens   = regexp.MustCompile(`(^|[;&|]\s*)(if|for|while|until|case)\b`)
-	closes  = regexp.MustCompile(`(^|[;&|]\s*)(fi|done|esac)\b`)
-)
-
-// incomplete says whether a shell would ask for more of the command.
-func incomplete(command []string) bool {
-	if len(command) == 0 {
-		return false
-	}
-	if m := hereDoc.FindStringSubmatch(command[0]); m != nil {
-		return len(command) == 1 || strings.TrimLeft(command[len(command)-1], "\t") != m[1]
-	}
-	open := 0
-	var quote rune
-	for _, line := range command {
-		open += len(opens.FindAllString(line, -1)) - len(closes.FindAllString(line, -1))
-		escaped := false
-		for _, r := range line {
-			switch {
-			case escaped:
-				escaped = false
-			case r == '\\' && quote != '\'':
-				escaped = true
-			case quote == 0 && (r == '\'' || r == '"'):
-				quote = r
-			case r == quote:
-				quote = 0
-			}
-		}
-	}
-	return quote != 0 || open > 0 || goesOn.MatchString(strings.TrimRight(command[len(command)-1], " "))
-}
-
-var (
-	terminalName = regexp.MustCompile(`(?i)\*\*terminal (\d+)\*\*`)
-	testAll      = regexp.MustCompile(`\bgo test\b.*(\.\.\.|internal/book)|\bmake (test|race)\b`)
-)
-
-// terminal returns the terminal that a console block belongs to: "" if none is
-// named. The error says that there are several.
-func (blk *block) terminal() (string, error) {
-	name := ""
-	if blk.caption == nil {
-		return "", nil
-	}
-	for _, m := range terminalName.FindAllStringSubmatch(blk.caption.masked, -1) {
-		if name != "" && name != m[1] {
-			return "", fmt.Errorf("the paragraph before the block names terminal %s and terminal %s: which is it?", name, m[1])
-		}
-		name = m[1]
-	}
-	return name, nil
-}
-
-// checkConsole checks what can be seen of a session without running it.
-func (b *Book) checkConsole(p *page, blk *block) {
-	segments, err := blk.segments()
-	if err != nil {
-		b.problemf(p.name, blk.line, "%v", err)
-	}
-	for _, seg := range segments {
-		command := strings.Join(seg.command, "\n")
-		if testAll.MatchString(command) && !simulated(command) {
-			b.problemf(p.name, seg.line, "%q would run itself: only `go test ./...` and `make test` may stand here, whose output is checked without running them", command)
-		}
-	}
-	name, err := blk.terminal()
-	if err != nil {
-		b.problemf(p.name, blk.line, "%v", err)
-		return
-	}
-	if name != "" {
-		return
-	}
-	for _, other := range p.blocks {
-		if other.lang != "console" || other.unchecked {
-			continue
-		}
-		if n, _ := other.terminal(); n != "" {
-			b.problemf(p.name, blk.line, "which terminal is this? The page has more than one: the paragraph before the block has to name it in bold, **terminal %s** or another", n)
-			return
-		}
-	}
-}
-
-func simulated(command string) bool { return command == "go test ./..." || command == "make test" }
-
 // Sessions runs the pages' sessions.
 type Sessions struct {
 	book   *Book
@@ -637,7 +494,7 @@ var (
 	portPattern = regexp.MustCompile(`\b7878\b`)
 	makeStage   = regexp.MustCompile(`\bmake stage\d\b`)
 	makeArgs    = regexp.MustCompile(`\bARGS=(?:'([^']*)'|"([^"]*)"|(\S+))`)
-	runStage    = regexp.MustCompile(`(?:^|[;&|(]\s*|\b(?:exec|time|then|do) )(?:\w+=\S+ )*(?:go run (?:-race )?\./stage\d[\w-]*|(?:\./)?bin/stage\d[\w-]*)`)
+	runStage    = regexp.MustCompile(`(?:^|[;&|(]\s*|\b(?:exec|time|then|do) )(?:\w+=\S+ )*(?:go run (?:-race )?\./(?:stage\d[\w-]*|internal/nethttp)|(?:\./)?bin/stage\d[\w-]*)`)
 )
 
 // local returns a command of the page as it is typed here: with this page's port
@@ -668,13 +525,16 @@ func (s *session) plain(text string) string {
 	return regexp.MustCompile(`\b`+s.port+`\b`).ReplaceAllString(text, "7878")
 }
 
-// printed returns what the command has printed, as the page would show it.
-func (s *session) printed(t *terminal) (lines []string, back bool) {
+// printed returns what the command has printed, as the page would show it, how
+// many of the lines are complete (all but the last, at least), and whether
+// the prompt is back.
+func (s *session) printed(t *terminal) (lines []string, complete int, back bool) {
 	lines, partial, back := t.output()
+	complete = len(lines)
 	if partial != "" {
 		lines = append(lines, partial)
 	}
-	return strings.Split(s.plain(strings.Join(lines, "\n")), "\n")[:len(lines)], back
+	return strings.Split(s.plain(strings.Join(lines, "\n")), "\n")[:len(lines)], complete, back
 }
 
 func (t *terminal) lastLine() int {
@@ -697,14 +557,16 @@ func (s *session) await(t *terminal, line int, toPrompt bool) *Problem {
 		toPrompt = true // for the first prompt
 	}
 	var lines []string
+	var complete int
 	var back bool
 	var m matching
 	s.quiet = 0
 	seen, idle := -1, 0
 	ok := s.eventually(func() bool {
-		lines, back = s.printed(t)
+		closed := t.ended() // before the last of its lines are looked at
+		lines, complete, back = s.printed(t)
 		m = match(t.pats, lines)
-		ended := back || t.ended()
+		ended := back || closed
 		if n := t.shown(); n != seen {
 			seen, idle = n, 0
 		}
@@ -713,9 +575,7 @@ func (s *session) await(t *terminal, line int, toPrompt bool) *Problem {
 		case ended:
 			return true
 		case m.stuck >= 0 && !s.update:
-			// The line may be one that is being printed.
-			_, partial, _ := t.output()
-			return partial == "" || m.stuck < len(lines)-1 || s.quiet >= settled
+			return m.stuck < complete || s.quiet >= settled // the line may be one that is being printed
 		case toPrompt:
 			return false
 		case s.update && !m.full:

@@ -135,6 +135,7 @@ func TestLocal(t *testing.T) {
 		"go test ./stage3-spawned":             "go test ./stage3-spawned",
 		"make diff A=2 B=3":                    "make diff A=2 B=3",
 		"curl http://127.0.0.1:7878/sleep":     "curl http://127.0.0.1:20001/sleep",
+		"go run ./internal/nethttp":            "go run ./internal/nethttp -addr=127.0.0.1:20001",
 		"python3 mine.py -addr 127.0.0.1:7878": "python3 mine.py -addr 127.0.0.1:20001",
 	} {
 		got := s.local(command)

@@ -18,7 +18,7 @@ type edit struct {
 // take makes the edit that a segment needs, and takes what was printed
 // for right from here on.
 func (s *session) take(t *terminal, seg segment) {
-	lines, _ := s.printed(t)
+	lines, _, _ := s.printed(t)
 	if !match(t.pats, lines).full {
 		fresh := lines[min(t.taken, len(lines)):]
 		by := merge(seg.output, fresh)
