@@ -3,7 +3,7 @@
 // as a reader would run it; the visitors are all in the process of the benchmark,
 // on the same machine.
 //
-//	go test -run '^$' -bench . -benchtime 0.3s -count 3 -timeout 20m ./internal/bench
+//	go test -run '^$' -bench . -benchtime 0.2s -count 3 -timeout 20m ./internal/bench
 //	go test -run '^$' -bench . -benchtime 0.1s -short ./internal/bench
 //
 // The second is the quick form. -count 3 repeats the whole round of benchmarks,

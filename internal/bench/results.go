@@ -64,15 +64,13 @@ func Parse(r io.Reader) (*Results, error) {
 	return results, nil
 }
 
-// rounds returns how often every benchmark ran, at least.
+// rounds returns how often the benchmarks ran.
 func (r *Results) rounds() int {
-	least := 0
+	most := 0
 	for _, values := range r.values {
-		if least == 0 || len(values) < least {
-			least = len(values)
-		}
+		most = max(most, len(values))
 	}
-	return least
+	return most
 }
 
 // median returns the middle one of a metric's values, and whether there is one.

@@ -21,7 +21,7 @@ import (
 const (
 	rawFile  = "internal/bench/testdata/bench.txt"
 	pageFile = "docs/measurements.md"
-	command  = "go test -run ^$ -bench . -benchtime 0.3s -count 3 -timeout 20m ./internal/bench"
+	command  = "go test -run ^$ -bench . -benchtime 0.2s -count 3 -timeout 20m ./internal/bench"
 )
 
 func main() {
