@@ -15,28 +15,28 @@ import (
 )
 
 // Where net/http has what each stage is about: a function in a file, and a line
-// of it. docs/beyond.md has the table.
-var sources = []struct{ idea, file, function, line string }{
-	{"1: one visitor's requests are served one after the other", "server.go", "conn.serve", "serverHandler{c.server}.ServeHTTP(w, w.req)"},
-	{"1: accept failed: go on, and not at once", "server.go", "Server.Serve", "tempDelay *= 2"},
-	{"1: an end that is no reset", "server.go", "conn.closeWriteAndWait", "time.Sleep(rstAvoidanceDelay)"},
-	{"1: a limit to the head", "server.go", "conn.readRequest", "c.r.setReadLimit(c.server.initialReadLimitSize())"},
-	{"2: await the work of another goroutine", "server.go", "timeoutHandler.ServeHTTP", "case <-done:"},
-	{"3: a goroutine for each visitor", "server.go", "Server.Serve", "go c.serve(connCtx)"},
-	{"4: the wait for the next visitor", "server.go", "Server.Serve", "rw, err := l.Accept()"},
-	{"4: silent visitors are dropped", "server.go", "conn.serve", "c.rwc.SetReadDeadline(time.Now().Add(d))"},
-	{"4: stop: end the wait in Accept", "server.go", "Server.Shutdown", "lnerr := s.closeListenersLocked()"},
-	{"4: stop: wait for the requests in progress", "server.go", "Server.Shutdown", "if s.closeIdleConns() {"},
-	{"5: a handler that knows no connection", "server.go", "HandlerFunc.ServeHTTP", "f(w, r)"},
-	{"5: the mock", "httptest/recorder.go", "ResponseRecorder.Write", "rw.Body.Write(buf)"},
+// of it. docs/beyond.md has the list.
+var sources = []struct{ stage, idea, file, function, line string }{
+	{"1", "one visitor's requests are served one after the other", "server.go", "conn.serve", "serverHandler{c.server}.ServeHTTP(w, w.req)"},
+	{"1", "accept failed: go on, and not at once", "server.go", "Server.Serve", "tempDelay *= 2"},
+	{"1", "an end that is no reset", "server.go", "conn.closeWriteAndWait", "time.Sleep(rstAvoidanceDelay)"},
+	{"1", "a limit to the head", "server.go", "conn.readRequest", "c.r.setReadLimit(c.server.initialReadLimitSize())"},
+	{"2", "await the work of another goroutine", "server.go", "timeoutHandler.ServeHTTP", "case <-done:"},
+	{"3", "a goroutine for each visitor", "server.go", "Server.Serve", "go c.serve(connCtx)"},
+	{"4", "the wait for the next visitor", "server.go", "Server.Serve", "rw, err := l.Accept()"},
+	{"4", "silent visitors are dropped", "server.go", "conn.serve", "c.rwc.SetReadDeadline(time.Now().Add(d))"},
+	{"4", "stop: end the wait in Accept", "server.go", "Server.Shutdown", "lnerr := s.closeListenersLocked()"},
+	{"4", "stop: wait for the requests in progress", "server.go", "Server.Shutdown", "if s.closeIdleConns() {"},
+	{"5", "a handler that knows no connection", "server.go", "HandlerFunc.ServeHTTP", "f(w, r)"},
+	{"5", "the mock", "httptest/recorder.go", "ResponseRecorder.Write", "rw.Body.Write(buf)"},
 }
 
-// The links of the table lead to one version of Go.
+// The links of the list lead to one version of Go.
 const sourcesOf = "go1.26.8"
 
 func TestSources(t *testing.T) {
 	if v := runtime.Version(); v != sourcesOf {
-		t.Skipf("the table is of %s; this is %s", sourcesOf, v)
+		t.Skipf("the list is of %s; this is %s", sourcesOf, v)
 	}
 	pkg, err := build.Import("net/http", "", build.FindOnly)
 	if err != nil {
@@ -80,7 +80,7 @@ func function(file, name string) (string, error) {
 	return "", fmt.Errorf("there is no method %s in %s", name, file)
 }
 
-// TestPage holds the tables of docs/beyond.md to those that are tested here.
+// TestPage holds docs/beyond.md to what is tested here.
 func TestPage(t *testing.T) {
 	const file = "../../docs/beyond.md"
 	text, err := os.ReadFile(file)
@@ -89,32 +89,32 @@ func TestPage(t *testing.T) {
 	}
 	var b strings.Builder
 	for _, s := range sources {
-		fmt.Fprintf(&b, "| %s | `%s`: [`%s`](https://github.com/golang/go/blob/%s/src/net/http/%s) |\n",
-			s.idea, s.function, s.line, sourcesOf, s.file)
+		fmt.Fprintf(&b, "- **Stage %s**, %s: `%s`, [`%s`](https://github.com/golang/go/blob/%s/src/net/http/%s)\n",
+			s.stage, s.idea, s.function, s.line, sourcesOf, s.file)
 	}
 	// internal/book sees to the numbers of the lines.
-	checkTable(t, lineNumber.ReplaceAllString(string(text), ")"), "| Stage and idea | Method, and a line of it |\n|---|---|\n", b.String())
+	checkLines(t, lineNumber.ReplaceAllString(string(text), ")"), "The links lead to Go 1.26.8.\n\n", b.String())
 
 	b.Reset()
 	for _, e := range exceptions {
 		fmt.Fprintf(&b, "| [%s](../testdata/%[1]s.txtar) | %s |\n", e.script, e.reason)
 	}
-	checkTable(t, string(text), "| Script | Why net/http is right |\n|---|---|\n", b.String())
+	checkLines(t, string(text), "| Script | Why net/http is right |\n|---|---|\n", b.String())
 
 	b.Reset()
 	for _, r := range replies {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.what, r.stage5, r.nethttp)
 	}
-	checkTable(t, string(text), "| A visitor sends | stage 5 | net/http |\n|---|---|---|\n", b.String())
+	checkLines(t, string(text), "| A visitor sends | stage 5 | net/http |\n|---|---|---|\n", b.String())
 }
 
 var lineNumber = regexp.MustCompile(`#L\d+\)`)
 
-func checkTable(t *testing.T, page, head, want string) {
+func checkLines(t *testing.T, page, head, want string) {
 	t.Helper()
-	_, got, ok := strings.Cut(page, "\n\n"+head)
+	_, got, ok := strings.Cut(page, head)
 	got, _, _ = strings.Cut(got, "\n\n")
 	if !ok || got+"\n" != want {
-		t.Errorf("docs/beyond.md has to have this table:\n%s%s", head, want)
+		t.Errorf("docs/beyond.md has to have this:\n%s%s", head, want)
 	}
 }
