@@ -17,6 +17,15 @@ type segment struct {
 	output  []string
 }
 
+// patterns returns the output that the page shows.
+func (seg segment) patterns() []pattern {
+	var pats []pattern
+	for i, text := range seg.output {
+		pats = append(pats, newPattern(seg.first+i, text))
+	}
+	return pats
+}
+
 var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
 
 // segments takes a console block apart. The first may be one without a command.

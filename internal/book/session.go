@@ -411,12 +411,40 @@ func (s *session) console(blk *block) *Problem {
 		}
 	}
 	t := s.terminals[i]
+	t.ahead = nil
 	for i, seg := range segments {
+		if i == len(segments)-1 {
+			t.ahead = s.page.ahead(blk, name)
+		}
 		if problem := s.segment(t, seg, i+1 < len(segments) && segments[i+1].command != nil); problem != nil {
 			return problem
 		}
 	}
 	return nil
+}
+
+// ahead returns what later blocks of a terminal show of the command that a block
+// leaves running. On a slow machine some of it may be there before its turn.
+func (p *page) ahead(blk *block, name string) []pattern {
+	var pats []pattern
+	for _, later := range p.blocks {
+		n, _ := later.terminal()
+		if n == "" {
+			n = "1"
+		}
+		if later.line <= blk.line || later.lang != "console" || later.unchecked || n != name {
+			continue
+		}
+		segments, err := later.segments()
+		if err != nil || segments[0].command != nil || segments[0].key != "" {
+			break
+		}
+		pats = append(pats, segments[0].patterns()...)
+		if len(segments) > 1 {
+			break
+		}
+	}
+	return pats
 }
 
 // segment runs one segment, up to where all that it shows has appeared: and to the
@@ -443,9 +471,7 @@ func (s *session) segment(t *terminal, seg segment, toPrompt bool) *Problem {
 			return s.problemf(seg.line, "%v", err)
 		}
 	}
-	for i, text := range seg.output {
-		t.pats = append(t.pats, newPattern(seg.first+i, text))
-	}
+	t.pats = append(t.pats, seg.patterns()...)
 	if problem := s.await(t, t.lastLine(), toPrompt); problem != nil {
 		return problem
 	}
@@ -566,6 +592,11 @@ func (s *session) await(t *terminal, line int, toPrompt bool) *Problem {
 		closed := t.ended() // before the last of its lines are looked at
 		lines, complete, back = s.printed(t)
 		m = match(t.pats, lines)
+		if m.stuck >= 0 && len(t.ahead) > 0 {
+			if early := match(slices.Concat(t.pats, t.ahead), lines); early.stuck < 0 && early.next >= len(t.pats) {
+				m = matching{full: true, stuck: -1}
+			}
+		}
 		ended := back || closed
 		if n := t.shown(); n != seen {
 			seen, idle = n, 0
@@ -668,10 +699,7 @@ func (s *session) simulate(command string, seg segment) *Problem {
 			lines = append(lines, "ok  \t"+name+"\t0.000s")
 		}
 	}
-	var pats []pattern
-	for i, text := range seg.output {
-		pats = append(pats, newPattern(seg.first+i, text))
-	}
+	pats := seg.patterns()
 	m := match(pats, lines)
 	switch {
 	case m.full:

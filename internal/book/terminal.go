@@ -32,6 +32,7 @@ type terminal struct {
 	command string    // as on the page
 	line    int       // of the page, where it is
 	pats    []pattern // what the page shows of its output so far
+	ahead   []pattern // what later blocks show of it
 	taken   int       // how many lines of it update has dealt with
 	typed   bool      // there has been a command
 }
