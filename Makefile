@@ -46,7 +46,10 @@ figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
 
 bench: ## what each stage costs; QUICK=1 for a first look
-	go test -run '^$$' -bench . ./internal/bench
+	go test -run '^$$' -bench . $(if $(QUICK),-benchtime 0.1s -short,-benchtime 0.2s -count 3 -timeout 20m) ./internal/bench
+
+measurements: ## the same, into the tables of docs/measurements.md
+	go run ./internal/cmd/measurements -take
 
 fmt: ## format the Go code
 	gofmt -l -w .
@@ -55,4 +58,4 @@ lint: ## go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-.PHONY: help stage1 stage2 stage3 stage4 stage5 test race check diff timeline figures bench fmt lint
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test race check diff timeline figures bench measurements fmt lint

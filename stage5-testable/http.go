@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,8 +31,19 @@ func (status badRequest) Error() string { return string(status) }
 //
 // The error is a badRequest, or that of the visitor who left or went silent.
 func readRequest(conn io.Reader) (string, error) {
-	// Small, because a silent visitor holds it for as long as it is silent.
-	input := bufio.NewReaderSize(io.LimitReader(conn, maxInput), 512)
+	// A visitor who says nothing costs this byte, and neither a buffer nor
+	// the larger stack that parseRequest needs.
+	first := make([]byte, 1)
+	n, err := conn.Read(first)
+	if n == 0 && err != nil {
+		return "", err
+	}
+	return parseRequest(io.MultiReader(bytes.NewReader(first[:n]), conn))
+}
+
+// parseRequest is readRequest from the first byte on.
+func parseRequest(conn io.Reader) (string, error) {
+	input := bufio.NewReaderSize(io.LimitReader(conn, maxInput), 1024)
 	requestLine, err := input.ReadString('\n')
 	head, body := len(requestLine), int64(0)
 	for line := requestLine; err == nil && strings.TrimRight(line, "\r\n") != ""; head += len(line) {
