@@ -3,7 +3,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "make %-36s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { sub(/ .* /, " ... ", $$1); printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # $(call run,PACKAGE,ARGUMENTS) builds a program of ours and runs it. Job control
 # (set -m) gives it the terminal for itself, so that Ctrl-C and Ctrl-\ reach it
@@ -20,26 +20,26 @@ run = package=$$(echo $(1)); program=bin/$$(basename $$package); \
 
 target = $(strip $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(subst ','\'',$(SERVER))'))
 
-stage1 stage2 stage3 stage4 stage5: ## run a stage on port 7878; ARGS='-slow 1s' hands it flags
+stage1 stage2 stage3 stage4 stage5: ## run a stage; ARGS='-slow 1s' hands it flags
 	@$(call run,./$@-*,$(ARGS))
 
 test: ## check that every stage does what it is there to show
 	go test ./...
 
-race: ## the same with the race detector, in the servers under test too
+race: ## the same with the race detector, in the servers too
 	GORACE=atexit_sleep_ms=10 go test -race ./...
 
-check: ## which stage has your server reached? SERVER=./mine or SERVER='python3 mine.py', STAGE=3 asks for one
+check: ## which stage has your server reached? SERVER=./mine
 	@$(call run,./internal/cmd/check,$(target))
 
 A = 1
 B = 2
-diff: ## the step from one stage to another: A=2 B=3
+diff: ## the step from one stage to the next: A=2 B=3
 	@set -- stage$(A)-* stage$(B)-*; echo "diff -ru $$*"; \
 	color=; if [ -t 1 ] && diff --color=always /dev/null /dev/null 2>/dev/null; then color=--color=always; fi; \
 	diff -ru $$color -x '*_test.go' -x testdata "$$@"; test $$? -eq 1
 
-timeline: ## watch five visitors being served, stage by stage; STAGE=3 or SERVER=./mine for one
+timeline: ## watch who is served when, stage by stage; STAGE=3
 	@$(call run,./internal/cmd/timeline,$(target))
 
 figures: ## draw the timelines of a real run into docs/figures
