@@ -18,6 +18,7 @@ type story struct {
 	hint     string
 	close    func() // removes what program was built into, if the script built it
 	srv      *server.Server
+	args     []string      // that it was started with
 	stopped  bool          // the script has seen to the server's end
 	slow     time.Duration // how long GET /sleep takes
 	patience time.Duration // how long a visitor may be silent, if the script has said so
@@ -95,6 +96,10 @@ func (s *story) why(seen string) error {
 	if s.srv != nil && s.srv.Flooded() {
 		seen += "\nThe server has printed more than a megabyte."
 	}
+	// A server that dies drops its visitors first, and has ended a moment later.
+	for i := 0; i < 20 && s.srv != nil && !s.srv.Exited(); i++ {
+		time.Sleep(5 * time.Millisecond)
+	}
 	if s.srv != nil && s.srv.Exited() && !s.stopped {
 		state, _ := s.srv.Wait()
 		seen += fmt.Sprintf("\nThe server has ended (%v). %s", state, s.printed())
@@ -147,13 +152,17 @@ func (s *story) comes(cond func() bool) bool {
 // asleep.
 func (s *story) idle() func() bool {
 	const poll = 5 * time.Millisecond // or longer, on a busy machine
-	longest := 1500*time.Millisecond + s.patience
+	const enough = 5 * time.Second    // nobody waits for longer
+	longest := 1500 * time.Millisecond
+	if s.patience < enough {
+		longest += s.patience
+	}
 	if s.files > 0 {
 		longest += 3 * time.Second // to back off in
 	}
 	for _, vs := range s.visitors {
 		for _, v := range vs {
-			if s.slow < 5*time.Second && v.asksFor("/sleep") {
+			if s.slow < enough && v.asksFor("/sleep") {
 				longest += s.slow // they may have to take turns
 			}
 		}
@@ -163,13 +172,25 @@ func (s *story) idle() func() bool {
 
 // sleeps returns a condition that holds once the server has been asleep for n
 // polls in a row, and never where the system does not tell.
+//
+// If all its threads were asleep at the first of these polls, and it has not
+// used the processor since, then they were asleep all the time, except for one
+// that may have got something to do and has not begun: so it looks again at last.
 func (s *story) sleeps(n int) func() bool {
+	var used time.Duration
 	inARow := 0
 	return func() bool {
-		asleep, _ := s.srv.Asleep()
-		if inARow++; !asleep {
-			inARow = 0
+		cpu, err := s.srv.CPU()
+		if cpu != used || err != nil {
+			used, inARow = cpu, 0
 		}
+		if inARow == 0 || inARow >= n-1 {
+			if asleep, _ := s.srv.Asleep(); !asleep {
+				inARow = 0
+				return false
+			}
+		}
+		inARow++
 		return inARow >= n
 	}
 }
@@ -178,16 +199,13 @@ func (s *story) sleeps(n int) func() bool {
 // polls in a row: it has done what it can do, and waits. Where the system does not
 // tell, it holds after as many polls as a server at work would need.
 func (s *story) rests(n int) func() bool {
-	inARow := 0
+	if _, err := s.srv.Asleep(); !errors.Is(err, errors.ErrUnsupported) {
+		return s.sleeps(n)
+	}
+	polls := 0
 	return func() bool {
-		asleep, err := s.srv.Asleep()
-		if errors.Is(err, errors.ErrUnsupported) {
-			asleep, n = true, max(n, 60)
-		}
-		if inARow++; !asleep {
-			inARow = 0
-		}
-		return inARow >= n
+		polls++
+		return polls >= max(n, 60)
 	}
 }
 

@@ -112,7 +112,7 @@ func Examine(root string, program *server.Program, scripts []string, atOnce int,
 			defer func() { <-slots }()
 			behaviour, _, _ := strings.Cut(script, "/")
 			defer pending[behaviour].Done()
-			results[i] = tell(root, program, script, has)
+			results[i] = Tell(root, program, script, has)
 			if done != nil {
 				done(results[i])
 			}
@@ -122,8 +122,9 @@ func Examine(root string, program *server.Program, scripts []string, atOnce int,
 	return results
 }
 
-// tell runs one script.
-func tell(root string, program *server.Program, script string, has func(behaviour string) bool) Result {
+// Tell runs one script. What has says of a behaviour is what the script is told
+// if it asks whether the server has it.
+func Tell(root string, program *server.Program, script string, has func(behaviour string) bool) Result {
 	p := Params(program, has)
 	p.Files = []string{filepath.Join(root, "testdata", filepath.FromSlash(script)+".txtar")}
 	t := new(teller)

@@ -1,11 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,13 +68,8 @@ func (s *Server) CPU() (time.Duration, error) {
 // Asleep says whether every thread of the server is asleep, so that nothing
 // happens in it until something comes from outside or a timer runs out.
 func (s *Server) Asleep() (bool, error) {
-	tasks, err := s.tasks()
-	for _, t := range tasks {
-		if t.state == 'R' || t.state == 'D' {
-			return false, err
-		}
-	}
-	return err == nil, err
+	states, err := s.states()
+	return err == nil && !strings.ContainsAny(states, "RD"), err
 }
 
 // HasRead says whether the server has read all that was sent to it on the
@@ -110,35 +105,38 @@ func (s *Server) HasRead(conn net.Conn) (bool, error) {
 	return false, nil
 }
 
-// A task is a thread as /proc/PID/task/TID/stat shows it.
-type task struct {
-	state byte
-}
-
-func (s *Server) tasks() ([]task, error) {
-	var tasks []task
+// states returns the state of each thread of the server, as R or S.
+func (s *Server) states() (string, error) {
+	var states []byte
+	buf := make([]byte, 512)
 	for _, pid := range family(s.PID) {
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		folder := "/proc/" + strconv.Itoa(pid) + "/task"
+		dir, err := os.Open(folder)
 		if err != nil {
-			return nil, err
+			continue // a process that has just ended
 		}
-		for _, file := range files {
-			stat, err := os.ReadFile(file)
+		tids, err := dir.Readdirnames(-1)
+		dir.Close()
+		if err != nil {
+			continue
+		}
+		for _, tid := range tids {
+			file, err := os.Open(folder + "/" + tid + "/stat")
 			if err != nil {
 				continue // a thread that has just ended
 			}
+			n, _ := file.Read(buf)
+			file.Close()
 			// The second field is the name in parentheses, which may hold anything.
-			f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-			if len(f) == 0 {
-				continue
+			if name := bytes.LastIndexByte(buf[:n], ')'); name >= 0 && name+2 < n {
+				states = append(states, buf[name+2])
 			}
-			tasks = append(tasks, task{f[0][0]})
 		}
 	}
-	if len(tasks) == 0 {
-		return nil, os.ErrProcessDone
+	if len(states) == 0 {
+		return "", os.ErrProcessDone
 	}
-	return tasks, nil
+	return string(states), nil
 }
 
 // family returns a process and its descendants.
