@@ -269,7 +269,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	do("exits STATUS [FLAG...]", func(s *story, args []string) error {
 		status, output, err := s.program.Run(args[1:]...)
 		if err != nil {
-			return s.why(err.Error())
+			return s.why(err.Error() + ".")
 		}
 		fmt.Fprint(ts.Stderr(), output)
 		if strconv.Itoa(status) != args[0] {
@@ -727,21 +727,27 @@ func threads(s *story, args []string) error {
 	switch args[0] {
 	case "at-least":
 		asleep := s.sleeps(60)
-		s.eventually(func() bool { n, err = s.srv.Threads(); return n >= limit || asleep() })
-		if n < limit {
-			return s.why(fmt.Sprintf("The server has %d threads; at least %d were expected.", n, limit))
-		}
+		s.eventually(func() bool { n, err = s.srv.Threads(); return err == nil && n >= limit || asleep() })
 	case "at-most":
 		if err := s.rest(); err != nil {
 			return err
 		}
-		if n, err = s.srv.Threads(); n > limit {
-			return s.why(fmt.Sprintf("The server has %d threads; at most %d were expected.", n, limit))
-		}
+		n, err = s.srv.Threads()
 	default:
 		return errors.New("usage: threads at-least|at-most N")
 	}
-	return err
+	if err != nil {
+		return s.unseen(err)
+	}
+	if (args[0] == "at-least") != (n >= limit) && n != limit {
+		return s.why(fmt.Sprintf("The server has %d threads; %s %d were expected.", n, strings.ReplaceAll(args[0], "-", " "), limit))
+	}
+	return nil
+}
+
+// unseen is what to say when the system does not tell about the server.
+func (s *story) unseen(err error) error {
+	return s.why(fmt.Sprintf("The server cannot be looked at: %v.", err))
 }
 
 func descriptors(s *story, args []string) (err error) {
@@ -749,14 +755,19 @@ func descriptors(s *story, args []string) (err error) {
 		if err := s.rest(); err != nil {
 			return err
 		}
-		s.fds, err = s.srv.Descriptors()
-		return err
+		if s.fds, err = s.srv.Descriptors(); err != nil {
+			return s.unseen(err)
+		}
+		return nil
 	}
 	n := 0
-	if !s.comes(func() bool { n, err = s.srv.Descriptors(); return n <= s.fds }) {
-		return s.why(fmt.Sprintf("All visitors have left, and the server holds %d file descriptors more than before they came.", n-s.fds))
+	if s.comes(func() bool { n, err = s.srv.Descriptors(); return err == nil && n <= s.fds }) {
+		return nil
 	}
-	return err
+	if err != nil {
+		return s.unseen(err)
+	}
+	return s.why(fmt.Sprintf("All visitors have left, and the server holds %d file descriptors more than before they came.", n-s.fds))
 }
 
 func dump(s *story, args []string) error {
@@ -820,10 +831,14 @@ func goroutinesAtMost(s *story, args []string) error {
 	return nil
 }
 
-func memory(s *story, args []string) (err error) {
+func memory(s *story, args []string) error {
+	n, err := s.srv.Memory()
+	if err != nil {
+		return s.unseen(err)
+	}
 	if args[0] == "remember" {
-		s.memory, err = s.srv.Memory()
-		return err
+		s.memory = n
+		return nil
 	}
 	if len(args) != 2 {
 		return errors.New("usage: memory remember, or memory grew-at-most N")
@@ -832,11 +847,10 @@ func memory(s *story, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := s.srv.Memory()
 	if grew := (n - s.memory) >> 20; grew > most {
 		return s.why(fmt.Sprintf("The server has grown by %d MiB of memory; at most %d were expected.", grew, most))
 	}
-	return err
+	return nil
 }
 
 // And for the rest.

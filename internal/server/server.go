@@ -125,18 +125,26 @@ func (s *Server) quote() string {
 }
 
 // Run starts the program with nothing but args, and waits until it ends. It
-// returns the exit status and both output streams in one.
+// returns the exit status and both output streams in one. It is an error if the
+// program listens instead, or does nothing at all.
 func (p *Program) Run(args ...string) (status int, output string, err error) {
 	s, err := p.launch(append(append([]string{}, p.argv...), args...), Options{})
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.Kill()
-	state, err := s.Wait()
-	if err != nil {
-		return 0, "", fmt.Errorf("%s %s does not end.%s", p.Name, strings.Join(args, " "), s.quote())
+	listens := false
+	Eventually(func() bool {
+		listens = listening.MatchString(s.Log())
+		return listens || s.Exited()
+	})
+	switch {
+	case listens:
+		return 0, "", fmt.Errorf("with %s the server listens", strings.Join(args, " "))
+	case !s.Exited():
+		return 0, "", fmt.Errorf("with %s the server does not end.%s", strings.Join(args, " "), s.quote())
 	}
-	return state.ExitCode(), s.Log(), nil
+	return s.state.ExitCode(), s.Log(), nil
 }
 
 // Log returns what the server has printed so far, both streams in one. What

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	flag.Parse()
-	flag.Set("test.parallel", "16") // a story mostly waits
+	flag.Set("test.parallel", "32") // a story mostly waits
 	os.Exit(m.Run())
 }
 
