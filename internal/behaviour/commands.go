@@ -228,7 +228,7 @@ func ends(s *story, args []string) error {
 		got = "interrupt"
 	}
 	if got != args[0] {
-		return s.why(fmt.Sprintf("The server has ended, and its status is %q, not %q. %s", got, args[0], s.printed()))
+		return s.why(fmt.Sprintf("The server has ended, and its status is %q, not %q.%s", got, args[0], s.srv.Quote()))
 	}
 	return s.sound()
 }
@@ -283,7 +283,7 @@ func log(s *story, args []string) error {
 	asleep := s.sleeps(100)
 	s.eventually(func() bool { return strings.Contains(s.srv.Log(), args[0]) || asleep() })
 	if !strings.Contains(s.srv.Log(), args[0]) {
-		return s.why(fmt.Sprintf("The server does not print %q. %s", args[0], s.printed()))
+		return s.why(fmt.Sprintf("The server does not print %q.%s", args[0], s.srv.Quote()))
 	}
 	return nil
 }

@@ -93,8 +93,8 @@ func (s *story) arrive(name string) ([]*visitor, error) {
 // why makes an error of what was seen. It adds what the server said if it has
 // ended, and the script's hint at the cause.
 func (s *story) why(seen string) error {
-	if s.srv != nil && s.srv.Flooded() {
-		seen += "\nThe server has printed more than a megabyte."
+	if s.srv != nil && s.srv.Flooded() && !s.srv.Exited() {
+		seen += "\nThe server has printed more than a megabyte." + s.srv.Quote()
 	}
 	// A server that dies drops its visitors first, and has ended a moment later.
 	for i := 0; i < 20 && s.srv != nil && !s.srv.Exited(); i++ {
@@ -102,24 +102,12 @@ func (s *story) why(seen string) error {
 	}
 	if s.srv != nil && s.srv.Exited() && !s.stopped {
 		state, _ := s.srv.Wait()
-		seen += fmt.Sprintf("\nThe server has ended (%v). %s", state, s.printed())
+		seen += fmt.Sprintf("\nThe server has ended (%v).%s", state, s.srv.Quote())
 	}
 	if s.hint != "" {
 		seen += "\n" + s.hint
 	}
 	return errors.New(seen)
-}
-
-// printed quotes what the server has printed.
-func (s *story) printed() string {
-	log := strings.TrimSpace(s.srv.Log())
-	if log == "" {
-		return "It printed nothing."
-	}
-	if len(log) > 1500 {
-		log = log[:1500] + "\n[and more]"
-	}
-	return "It printed:\n\t" + strings.ReplaceAll(log, "\n", "\n\t")
 }
 
 // eventually polls until cond holds. It gives up when cond has had every chance

@@ -62,7 +62,10 @@ func Scripts(root, behaviour string) ([]string, error) {
 	for _, file := range files {
 		scripts = append(scripts, behaviour+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"))
 	}
-	first := []string{behaviour + "/home", behaviour + "/not-found", behaviour + "/slow-request", behaviour + "/accept"}
+	var first []string
+	for _, name := range []string{"home", "not-found", "slow-request", "accept", "interrupted-while-idle", "interrupted-while-serving"} {
+		first = append(first, behaviour+"/"+name)
+	}
 	slices.SortStableFunc(scripts, func(a, b string) int {
 		rank := func(s string) int {
 			if i := slices.Index(first, s); i >= 0 {

@@ -150,3 +150,21 @@ func family(pid int) []int {
 	}
 	return pids
 }
+
+// Adopt makes this process the parent of all that its servers start and leave
+// behind, so that KillStrays finds them.
+func Adopt() {
+	const setChildSubreaper = 36 // see prctl(2)
+	syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0)
+}
+
+// KillStrays kills all that servers have left behind, such as a process that
+// went into the background. It is for a process that is about to end.
+func KillStrays() {
+	own := syscall.Getpgrp()
+	for _, pid := range family(os.Getpid())[1:] {
+		if group, err := syscall.Getpgid(pid); err == nil && group != own && int32(pid) != guardPID.Load() {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}

@@ -19,3 +19,8 @@ func (s *Server) HasRead(net.Conn) (bool, error) { return false, errors.ErrUnsup
 
 // family returns a process; which ones it has started is not to be had, either.
 func family(pid int) []int { return []int{pid} }
+
+// Adopt and KillStrays do nothing here: a server that goes into the background
+// is left there.
+func Adopt()      {}
+func KillStrays() {}

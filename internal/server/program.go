@@ -61,7 +61,7 @@ func Open(spec string) (*Program, error) {
 	build.Dir = folder
 	if out, err := build.CombinedOutput(); err != nil {
 		os.RemoveAll(temp)
-		return nil, fmt.Errorf("go build in %s: %v\n%s", spec, err, out)
+		return nil, fmt.Errorf("%s is a folder, and go build does not make a program of it:\n\t%s", spec, strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", "\n\t"))
 	}
 	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
 		os.RemoveAll(temp)

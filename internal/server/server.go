@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -62,7 +63,7 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	var line []string
 	Eventually(func() bool {
 		line = listening.FindStringSubmatch(s.Log())
-		return line != nil || s.Exited()
+		return line != nil || s.Exited() || s.Flooded()
 	})
 	switch {
 	case line != nil && strings.HasSuffix(line[1], ":0"):
@@ -73,11 +74,11 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		return s, nil
 	case s.Exited():
 		s.Kill()
-		return nil, fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.quote())
+		return nil, fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
 	default:
 		s.Kill()
-		return nil, fmt.Errorf("%s was started with -addr %s %s and does not say \"listening on http://HOST:PORT\".%s",
-			p.Name, opt.Addr, strings.Join(opt.Args, " "), s.quote())
+		flags := strings.Join(append([]string{"-addr", opt.Addr}, opt.Args...), " ")
+		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, s.Quote())
 	}
 }
 
@@ -109,7 +110,9 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) quote() string {
+// Quote returns what the server has printed, or the beginning of it, to be
+// appended to a sentence.
+func (s *Server) Quote() string {
 	log := strings.TrimSpace(s.Log())
 	switch {
 	case log == "" && s.Exited():
@@ -117,9 +120,15 @@ func (s *Server) quote() string {
 	case log == "":
 		return " It printed nothing. (Is the line flushed? Into a pipe, many languages keep it back.)"
 	}
-	const most = 2000
-	if len(log) > most {
-		log = log[:most] + "\n[and more]"
+	begin := log[:min(len(log), 1500)]
+	if lines := strings.SplitAfterN(begin, "\n", 16); len(lines) == 16 {
+		begin = strings.Join(lines[:15], "")
+	}
+	switch {
+	case s.Flooded():
+		log = begin + "\n[and more than a megabyte of it]"
+	case len(begin) < len(log):
+		log = begin + "\n[and more]"
 	}
 	return " It printed:\n\t" + strings.ReplaceAll(log, "\n", "\n\t")
 }
@@ -142,7 +151,7 @@ func (p *Program) Run(args ...string) (status int, output string, err error) {
 	case listens:
 		return 0, "", fmt.Errorf("with %s the server listens", strings.Join(args, " "))
 	case !s.Exited():
-		return 0, "", fmt.Errorf("with %s the server does not end.%s", strings.Join(args, " "), s.quote())
+		return 0, "", fmt.Errorf("with %s the server does not end.%s", strings.Join(args, " "), s.Quote())
 	}
 	return s.state.ExitCode(), s.Log(), nil
 }
@@ -304,8 +313,11 @@ var startGuard = sync.OnceValue(func() *os.File {
 		w.Close()
 		return nil
 	}
+	guardPID.Store(int32(cmd.Process.Pid))
 	return w
 })
+
+var guardPID atomic.Int32
 
 func guard(pid int)   { tellGuard("+ " + strconv.Itoa(pid)) }
 func unguard(pid int) { tellGuard("- " + strconv.Itoa(pid)) }

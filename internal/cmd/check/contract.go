@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"example.com/concurrent-web-server/internal/server"
+)
+
+// keepsContract says what is wrong with a server that cannot be examined at all.
+// It takes some ten seconds at the most, whatever the server does.
+func keepsContract(program *server.Program) error {
+	first, err := program.Start(server.Options{})
+	if err != nil {
+		return err
+	}
+	defer first.Kill()
+	second, err := program.Start(server.Options{})
+	if err == nil {
+		defer second.Kill()
+	}
+	const several = "Several of it run at the same time, each started with -addr 127.0.0.1:0, which means any free port."
+	switch {
+	case first.Flooded():
+		return flooded(first)
+	case err != nil:
+		return fmt.Errorf("While one is running, a second one does not start: %w\n%s Does it listen where -addr says?", err, several)
+	case first.Addr == second.Addr:
+		return fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s Does it listen where -addr says?", first.Addr, several)
+	}
+
+	visitor, err := net.DialTimeout("tcp", first.Addr, 5*time.Second)
+	if err != nil {
+		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", first.Addr, err)
+	}
+	visitor.Close()
+
+	asleep := 0 // polls in a row
+	server.Eventually(func() bool {
+		sleeps, err := first.Asleep()
+		if asleep++; !sleeps && !errors.Is(err, errors.ErrUnsupported) {
+			asleep = 0
+		}
+		return asleep > 5 || first.Exited() || first.Flooded()
+	})
+	switch {
+	case first.Flooded():
+		return flooded(first)
+	case first.Exited():
+		state, _ := first.Wait()
+		return fmt.Errorf("It ended (%v) when a visitor had come and left without a word.%s", state, first.Quote())
+	case asleep == 0:
+		return fmt.Errorf("It is never at rest, even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
+	}
+
+	for range 2 {
+		first.Signal(syscall.SIGINT)
+		second.Signal(syscall.SIGINT)
+		if server.Eventually(func() bool { return first.Exited() && second.Exited() || first.Flooded() }) {
+			break
+		}
+	}
+	switch {
+	case first.Flooded():
+		return flooded(first)
+	case !first.Exited() || !second.Exited():
+		return errors.New("It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends), not even twice. It has been killed.")
+	}
+	return nil
+}
+
+func flooded(s *server.Server) error {
+	return fmt.Errorf("It prints without end, where one line is expected: listening on http://HOST:PORT.%s", s.Quote())
+}
