@@ -28,7 +28,7 @@ import (
 //	start [FLAG...]         start the server and wait until it listens; sets $ADDR
 //	signal INT|TERM|QUIT    send it a signal
 //	ends STATUS             it ends by itself, as in: ends 0, ends interrupt
-//	stop                    interrupt it, see that it was alive, ends, and never panicked
+//	done                    see that it is alive, ends when interrupted, and never panicked
 //	exits STATUS [FLAG...]  started with the flags, it ends at once; its output is stderr
 //	log TEXT                it prints TEXT
 //	log-at-most N TEXT      it has printed TEXT no more than N times
@@ -85,7 +85,7 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"start":       start,
 	"signal":      do("signal INT|TERM|QUIT", signal),
 	"ends":        do("ends STATUS", ends),
-	"stop":        do("stop", stop),
+	"done":        do("done", done), // not stop, which is testscript's own
 	"exits":       exits,
 	"log":         do("log TEXT", log),
 	"log-at-most": do("log-at-most N TEXT", logAtMost),
@@ -167,7 +167,7 @@ func limitFiles(s *story, args []string) (err error) {
 func start(ts *testscript.TestScript, neg bool, args []string) {
 	do("start [FLAG...]", func(s *story, args []string) error {
 		if s.srv != nil && !s.stopped {
-			return errors.New("a server is running: stop comes first")
+			return errors.New("a server is running: done comes first")
 		}
 		if err := s.start(args); err != nil {
 			return err
@@ -243,7 +243,11 @@ func (s *story) sound() error {
 	return nil
 }
 
-func stop(s *story, args []string) error {
+func done(s *story, args []string) error {
+	// What it did last may have been too much for it.
+	if err := s.rest(); err != nil && !s.srv.Exited() {
+		return err
+	}
 	if s.srv.Exited() {
 		return s.why("The server should be running still.")
 	}

@@ -76,9 +76,10 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		s.Kill()
 		return nil, fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
 	default:
+		printed := s.Quote()
 		s.Kill()
 		flags := strings.Join(append([]string{"-addr", opt.Addr}, opt.Args...), " ")
-		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, s.Quote())
+		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, printed)
 	}
 }
 
@@ -122,7 +123,7 @@ func (s *Server) Quote() string {
 	}
 	begin := log[:min(len(log), 1500)]
 	if lines := strings.SplitAfterN(begin, "\n", 16); len(lines) == 16 {
-		begin = strings.Join(lines[:15], "")
+		begin = strings.TrimRight(strings.Join(lines[:15], ""), "\n")
 	}
 	switch {
 	case s.Flooded():

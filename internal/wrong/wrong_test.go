@@ -394,7 +394,7 @@ var wrongServers = []wrongServer{
 				}
 			}
 		},
-		"pages/visitors-leave", `The server has ended`,
+		"pages/visitor-resets", `The server has ended`,
 	}, {
 		"serves a hundred visitors and no more", stage3,
 		func(s *site) {
@@ -582,23 +582,28 @@ var wrongServers = []wrongServer{
 		"the newest visitor first", stage1,
 		func(s *site) {
 			var mu sync.Mutex
-			var queue []func()
-			arrived := make(chan struct{}, 1000)
+			var stack []func()
+			busy := false
+			serve := func(handler func()) {
+				for handler != nil {
+					handler()
+					mu.Lock()
+					if handler, busy = nil, len(stack) > 0; busy {
+						handler, stack = stack[len(stack)-1], stack[:len(stack)-1]
+					}
+					mu.Unlock()
+				}
+			}
 			s.spawn = func(handler func()) {
 				mu.Lock()
-				queue = append(queue, handler)
-				mu.Unlock()
-				arrived <- struct{}{}
-			}
-			go func() {
-				for range arrived {
-					mu.Lock()
-					newest := queue[len(queue)-1]
-					queue = queue[:len(queue)-1]
-					mu.Unlock()
-					newest()
+				defer mu.Unlock()
+				if busy {
+					stack = append(stack, handler)
+					return
 				}
-			}()
+				busy = true
+				go serve(handler)
+			}
 		},
 		"one-at-a-time/silent-visitor", `anna, who came before (bert|carl), is answered after`,
 	}, {

@@ -56,13 +56,16 @@ func keepsContract(program *server.Program) error {
 		return fmt.Errorf("It is never at rest, even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
 	}
 
-	for range 2 {
-		first.Signal(syscall.SIGINT)
-		second.Signal(syscall.SIGINT)
-		if server.Eventually(func() bool { return first.Exited() && second.Exited() || first.Flooded() }) {
-			break
+	first.Signal(syscall.SIGINT)
+	second.Signal(syscall.SIGINT)
+	polls := 0
+	server.Eventually(func() bool {
+		if polls++; polls == 400 {
+			first.Signal(syscall.SIGINT)
+			second.Signal(syscall.SIGINT)
 		}
-	}
+		return first.Exited() && second.Exited() || first.Flooded()
+	})
 	switch {
 	case first.Flooded():
 		return flooded(first)

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/concurrent-web-server/internal/server"
+)
+
+// The test binary is check itself, and the servers that it is tried on, if its
+// first argument says so.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if os.Args[1] == "check" {
+			os.Exit(run(os.Args[2:], os.Stdout, os.Stderr))
+		}
+		if serve := hostile[os.Args[1]]; serve != nil {
+			flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
+			addr := flags.String("addr", "127.0.0.1:7878", "")
+			slow := flags.Duration("slow", time.Second, "")
+			flags.Parse(os.Args[2:])
+			rememberPID(os.Getpid())
+			serve(*addr, *slow)
+			return
+		}
+	}
+	flag.Parse()
+	flag.Set("test.parallel", "8") // it mostly waits
+	os.Exit(m.Run())
+}
+
+// hostile are servers that cannot be examined, or not to the end.
+var hostile = map[string]func(addr string, slow time.Duration){
+	"prints-nothing": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		for {
+			answer(l, slow)
+		}
+	},
+	"exits": func(string, time.Duration) {
+		fmt.Println("no configuration")
+		os.Exit(3)
+	},
+	"does-not-listen": func(string, time.Duration) {
+		fmt.Println("listening on http://127.0.0.1:1")
+		time.Sleep(time.Hour)
+	},
+	"says-port-0": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", addr)
+		for {
+			answer(l, slow)
+		}
+	},
+	"listens-elsewhere": func(_ string, slow time.Duration) {
+		l := listen(os.Getenv("ELSEWHERE"))
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			answer(l, slow)
+		}
+	},
+	"floods": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			fmt.Println("nobody has come yet")
+		}
+	},
+	"is-never-at-rest": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+		}
+	},
+	"ignores-signals": func(addr string, slow time.Duration) {
+		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			answer(l, slow)
+		}
+	},
+	"dies-halfway": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for range 2 {
+			answer(l, slow)
+		}
+		panic("no more")
+	},
+	"leaves-a-process": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		child := exec.Command("sleep", "1000")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		rememberPID(child.Process.Pid)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			answer(l, slow)
+		}
+	},
+}
+
+func listen(addr string) net.Listener {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return l
+}
+
+func answer(l net.Listener, slow time.Duration) {
+	conn, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	buf := make([]byte, 4096)
+	if n, _ := conn.Read(buf); bytes.HasPrefix(buf[:n], []byte("GET /sleep ")) {
+		time.Sleep(slow)
+	}
+	io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\nHello!")
+}
+
+// rememberPID adds to the file that $PIDS names.
+func rememberPID(pid int) {
+	f, err := os.OpenFile(os.Getenv("PIDS"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintln(f, pid)
+}
+
+// A session is a run of check.
+type session struct {
+	*exec.Cmd
+	out  bytes.Buffer // both streams
+	pids string
+	temp string
+}
+
+// check runs check with the arguments, of which HOSTILE NAME is made the command
+// line of that hostile server.
+func check(t *testing.T, args ...string) *session {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, arg := range args {
+		if name, ok := strings.CutPrefix(arg, "HOSTILE "); ok {
+			args[i] = "'" + exe + "' " + name
+		}
+	}
+	s := &session{Cmd: exec.Command(exe, append([]string{"check"}, args...)...), pids: filepath.Join(t.TempDir(), "pids"), temp: t.TempDir()}
+	free := listen("127.0.0.1:0")
+	elsewhere := free.Addr().String()
+	free.Close()
+	s.Env = append(s.Environ(), "PIDS="+s.pids, "TMPDIR="+s.temp, "ELSEWHERE="+elsewhere)
+	s.Stdout, s.Stderr = &s.out, &s.out
+	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return s
+}
+
+// ended waits until the session has ended, and sees to what it has left behind.
+func (s *session) ended(t *testing.T) (status int, out string) {
+	t.Helper()
+	if err := s.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	pids, _ := os.ReadFile(s.pids)
+	for pid := range strings.FieldsSeq(string(pids)) {
+		var n int
+		fmt.Sscan(pid, &n)
+		if runtime.GOOS != "linux" && strings.Contains(strings.Join(s.Args, " "), "leaves-a-process") {
+			continue
+		}
+		// A process that has been killed may not have been reaped yet.
+		if !server.Eventually(func() bool { return syscall.Kill(n, 0) != nil || zombie(n) }) {
+			t.Errorf("process %d is left behind", n)
+			syscall.Kill(n, syscall.SIGKILL)
+		}
+	}
+	if left, _ := os.ReadDir(s.temp); len(left) > 0 {
+		t.Errorf("%s is left behind in the folder for temporary files", left[0].Name())
+	}
+	return s.ProcessState.ExitCode(), s.out.String()
+}
+
+func zombie(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return bytes.Contains(stat, []byte(") Z "))
+}
+
+func TestCheck(t *testing.T) {
+	readSources(t, "testdata", "docs/examples", "stage2-sequential-async", "stage3-spawned", "stage5-testable")
+	for _, test := range []struct {
+		name   string
+		args   []string
+		status int
+		want   []string
+	}{
+		{"no server", nil, 2,
+			[]string{"which server?", "make check SERVER=./_mine"}},
+		{"no such stage", []string{"-stage", "6", "-server", "x"}, 2,
+			[]string{"there is no stage 6"}},
+		{"go run", []string{"-server", "go run ./_mine"}, 2,
+			[]string{"name the folder instead"}},
+		{"no such command", []string{"-server", "./no-such-server"}, 1,
+			[]string{"./no-such-server ended (exit status 127) before it listened", "not found"}},
+		{"a folder without a program", []string{"-server", "../../../docs/examples"}, 1,
+			[]string{"../../../docs/examples is a folder, and go build does not make a program of it", "name the command that starts it"}},
+
+		{"prints nothing", []string{"-server", "HOSTILE prints-nothing"}, 1,
+			[]string{`does not say "listening on http://HOST:PORT". It printed nothing.`, "Is the line flushed?", "docs/your-own-server.md"}},
+		{"exits", []string{"-server", "HOSTILE exits"}, 1,
+			[]string{"ended (exit status 3) before it listened. It printed:\n\tno configuration"}},
+		{"does not listen", []string{"-server", "HOSTILE does-not-listen"}, 1,
+			[]string{"running at the same time both said that they listen on 127.0.0.1:1"}},
+		{"says port 0", []string{"-server", "HOSTILE says-port-0"}, 1,
+			[]string{"says that it is listening on 127.0.0.1:0. Port 0 asks for any free port"}},
+		{"listens elsewhere", []string{"-server", "HOSTILE listens-elsewhere"}, 1,
+			[]string{"While one is running, a second one does not start", "address already in use", "Does it listen where -addr says?"}},
+		{"floods", []string{"-server", "HOSTILE floods"}, 1,
+			[]string{"It prints without end", "nobody has come yet\n", "more than a megabyte"}},
+		{"is never at rest", []string{"-server", "HOSTILE is-never-at-rest"}, 1,
+			[]string{"It is never at rest, even without a visitor"}},
+		{"ignores signals", []string{"-server", "HOSTILE ignores-signals"}, 1,
+			[]string{"It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends), not even twice. It has been killed."}},
+		{"dies halfway", []string{"-stage", "3", "-server", "HOSTILE dies-halfway"}, 1,
+			[]string{"pages                    no\n", "Your server does not behave like stage 3. The first story that failed is", "panic: no more"}},
+		{"leaves a process", []string{"-stage", "3", "-server", "HOSTILE leaves-a-process"}, 1,
+			[]string{"Your server does not behave like stage 3."}},
+
+		{"stage 3", []string{"-server", "../../../stage3-spawned"}, 0,
+			[]string{
+				"pages                    yes\none at a time            no\nmany at once             yes\n",
+				"\nwhere is goroutine 1     as in stage 3\n",
+				"Your server behaves like stage 3. What stage 4 adds: waiting for a visitor holds no thread. See docs/stage4-nonblocking-accept.md\n",
+			}},
+		{"stage 3 is no stage 4", []string{"-stage", "4", "-server", "../../../stage3-spawned"}, 1,
+			[]string{"Your server does not behave like stage 4. The first story that failed is\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
+		{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../stage2-sequential-async"}, 1,
+			[]string{"Goroutine 1 serves it itself ...", "See docs/stage1-blocking.md"}},
+		{"Python", []string{"-stage", "3", "-server", "python3 ../../../docs/examples/server.py"}, 0,
+			[]string{"Your server behaves like stage 3.\n", "left out: only a Go program prints its goroutines"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath("python3"); err != nil && strings.Contains(strings.Join(test.args, " "), "python3") {
+				t.Skip(err)
+			}
+			s := check(t, test.args...)
+			began := time.Now()
+			if err := s.Start(); err != nil {
+				t.Fatal(err)
+			}
+			status, out := s.ended(t)
+			t.Logf("after %v:\n%s", time.Since(began).Round(time.Millisecond), out)
+			if status != test.status {
+				t.Errorf("exit status %d; want %d", status, test.status)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("this is missing: %q", want)
+				}
+			}
+		})
+	}
+}
+
+// TestInterrupted interrupts check while servers are running.
+func TestInterrupted(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			s := check(t, "-server", "HOSTILE leaves-a-process")
+			if err := s.Start(); err != nil {
+				t.Fatal(err)
+			}
+			running := func() bool {
+				pids, _ := os.ReadFile(s.pids)
+				return bytes.Count(pids, []byte("\n")) > 12
+			}
+			if !server.Eventually(running) {
+				t.Error("no servers are running")
+			}
+			s.Process.Signal(sig)
+			status, out := s.ended(t)
+			if status != 130 || !strings.Contains(out, "check: interrupted; all servers have been ended") {
+				t.Errorf("exit status %d, and it printed\n%s\nwant 130, and that it was interrupted", status, out)
+			}
+		})
+	}
+}
+
+// readSources reads what check reads, in this process, for the sake of go test:
+// it takes a test to have the same result as the last time unless a file that the
+// test itself has read has changed.
+func readSources(t *testing.T, folders ...string) {
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join("../../..", folder), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				_, err = os.ReadFile(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
