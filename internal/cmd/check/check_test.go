@@ -224,8 +224,10 @@ func TestCheck(t *testing.T) {
 			[]string{"there is no stage 6"}},
 		{"go run", []string{"-server", "go run ./_mine"}, 2,
 			[]string{"name the folder instead"}},
-		{"no such command", []string{"-server", "./no-such-server"}, 1,
-			[]string{"./no-such-server ended (exit status 127) before it listened", "not found"}},
+		{"no such folder", []string{"-server", "./no-such-server"}, 1,
+			[]string{"There is no ./no-such-server here"}},
+		{"no such command", []string{"-server", "no-such-server -v"}, 1,
+			[]string{"no-such-server -v ended (exit status 127) before it listened", "not found"}},
 		{"a folder without a program", []string{"-server", "../../../docs/examples"}, 1,
 			[]string{"../../../docs/examples is a folder, and go build does not make a program of it", "name the command that starts it"}},
 

@@ -119,6 +119,9 @@ func onInterrupt(temp string) (interrupted func() bool) {
 // the server is not at the stage with the number, where 0 means any; any other
 // error says why it cannot be examined.
 func examine(spec string, number int, out io.Writer) error {
+	if _, err := os.Stat(spec); err != nil && strings.Contains(spec, "/") && !strings.ContainsAny(spec, " \t;&|'\"$") {
+		return fmt.Errorf("There is no %s here, neither a folder nor a program.", spec)
+	}
 	program, err := server.Open(spec)
 	if err != nil {
 		return fmt.Errorf("%w\nIf it is not a Go program, name the command that starts it, as in SERVER='python3 mine.py'.", err)
