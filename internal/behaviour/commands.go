@@ -215,7 +215,9 @@ func signal(s *story, args []string) error {
 // ends compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
 func ends(s *story, args []string) error {
-	if !s.comes(s.srv.Exited) {
+	// Twice, for a server that looks now and then whether it can end, as net/http
+	// does: it is not idle.
+	if !s.comes(s.srv.Exited) && !s.comes(s.srv.Exited) {
 		return s.why("The server does not end.")
 	}
 	state, err := s.srv.Wait()
@@ -407,7 +409,7 @@ func answer(s *story, args []string) error {
 	for _, v := range vs {
 		if !s.comes(v.finished) {
 			if v.hasReply() {
-				return s.why(fmt.Sprintf("%s has an answer, and the connection stays open after it.", v.name))
+				return s.why(fmt.Sprintf("%s has an answer, and the connection stays open after it. Who closes it?", v.name))
 			}
 			return s.why(fmt.Sprintf("%s gets no answer.", v.name))
 		}

@@ -42,11 +42,14 @@ func (g goroutine) runs(name string) bool {
 	return false
 }
 
-// functions returns the program's own functions on the stack, innermost first.
+// functions returns the program's own functions on the stack, innermost first,
+// up to main.
 func (g goroutine) functions() string {
 	var names []string
 	for _, m := range own.FindAllStringSubmatch(g.stack, -1) {
-		names = append(names, m[1])
+		if names = append(names, m[1]); m[1] == "main" {
+			break // a test binary has more
+		}
 	}
 	return strings.Join(names, ", called by ")
 }

@@ -208,7 +208,10 @@ func (s *story) rest() error {
 		held = rests()
 		return held || used > before+most
 	})
-	if !held {
+	switch {
+	case s.srv.Exited():
+		return s.why("The server should be running still.")
+	case !held:
 		return s.why("The server is never at rest: some thread of it is always busy.")
 	}
 	return nil
