@@ -1,4 +1,4 @@
-// What HTTP asks of a server: the same in every stage, and no part of the lesson.
+// What HTTP asks of a server: the same in every stage, no part of the lesson.
 // Skip it until you wonder.
 
 package main

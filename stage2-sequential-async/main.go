@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// A future is work that has not begun. Nothing of it happens until it is awaited.
+// A future is work that has not begun, and does not begin until it is awaited.
 type future func()
 
 // await runs the work in a goroutine of its own and returns when it is done.

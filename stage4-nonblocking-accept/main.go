@@ -1,7 +1,7 @@
-// Stage 4 lets the runtime do the waiting: its sockets are those of package net,
-// where a goroutine that waits is parked and holds no thread. A wait can now be
-// ended too: SIGINT and SIGTERM end the one for the next visitor and let the
-// requests in progress finish, and a visitor who stays silent is dropped.
+// Stage 4 lets the runtime do the waiting: its sockets are those of package
+// net, where a goroutine that waits is parked and holds no thread. A wait can
+// now be ended, too: SIGINT and SIGTERM end the one for the next visitor and
+// let requests in progress finish, and a visitor who stays silent is dropped.
 // It serves GET /, and GET /sleep, which is slow; all else is a 404.
 //
 // To test handleConnection one still needs a network. Stage 5 changes that.

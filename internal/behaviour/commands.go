@@ -815,7 +815,7 @@ func goroutineIs(s *story, args []string) error {
 		function = " in " + function
 	}
 	who := map[string]string{"1": "goroutine 1", "another": "another goroutine than 1", "some": "some goroutine"}[id]
-	return s.why(fmt.Sprintf("Expected was %s to be [%s]%s; the dump shows:\n\t%s",
+	return s.why(fmt.Sprintf("Expected to find %s [%s]%s; the dump shows:\n\t%s",
 		who, strings.ReplaceAll(state, "|", "] or ["), function, strings.Join(seen, "\n\t")))
 }
 
