@@ -298,11 +298,11 @@ var wrongServers = []wrongServer{
 				}
 			}
 		},
-		"pages/slow", `bert is answered after .*, and the slow page takes 100ms`,
+		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl is answered already`,
 	}, {
 		"leaves the slow work out", stage3,
 		func(s *site) { s.work = func() {} },
-		"pages/slow", `bert is answered after .*, and the slow page takes 100ms`,
+		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl is answered already`,
 	}, {
 		"does not do as -slow says", stage3,
 		func(s *site) { s.work = func() { time.Sleep(time.Hour) } },
@@ -605,7 +605,7 @@ var wrongServers = []wrongServer{
 				go serve(handler)
 			}
 		},
-		"one-at-a-time/silent-visitor", `anna, who came before (bert|carl), is answered after`,
+		"one-at-a-time/silent-visitor", `anna gets no answer`,
 	}, {
 		"one at a time, and drops the others", stage3,
 		oneOnly,
@@ -630,7 +630,7 @@ var wrongServers = []wrongServer{
 				return freezing{poller{l}}, err
 			}
 		},
-		"waiting-holds-a-thread/accept", `Expected was some goroutine to be \[syscall\] in accept; the dump shows:\n\s+goroutine 1 \[IO wait\]`,
+		"waiting-holds-a-thread/accept", `Expected to find some goroutine \[syscall\] in accept; the dump shows:\n\s+goroutine 1 \[IO wait\]`,
 	}, {
 		"accepts with the poller, holds a thread for each visitor", stage4,
 		func(s *site) {
@@ -649,7 +649,7 @@ var wrongServers = []wrongServer{
 			}
 			s.onStop = func(listener, func()) { os.Exit(0) }
 		},
-		"waiting-is-free/accept", `Expected was some goroutine to be \[IO wait\] in accept; the dump shows:\n\s+goroutine 1 \[syscall\]`,
+		"waiting-is-free/accept", `Expected to find some goroutine \[IO wait\] in accept; the dump shows:\n\s+goroutine 1 \[syscall\]`,
 	},
 
 	// Ctrl-C.
