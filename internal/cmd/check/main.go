@@ -78,7 +78,7 @@ What the server has to do: docs/your-own-server.md
 	defer server.KillStrays()
 
 	interrupted := onInterrupt(temp)
-	err = examine(*spec, *number, stdout)
+	err = examine(*spec, *number, newReport(stdout, interrupted))
 	if interrupted() {
 		fmt.Fprintln(stderr, "\ncheck: interrupted; all servers have been ended")
 		return 130
@@ -115,10 +115,10 @@ func onInterrupt(temp string) (interrupted func() bool) {
 	return was.Load
 }
 
-// examine examines the server and reports to out. It returns a notAsAsked if
+// examine examines the server and reports to r. It returns a notAsAsked if
 // the server is not at the stage with the number, where 0 means any; any other
 // error says why it cannot be examined.
-func examine(spec string, number int, out io.Writer) error {
+func examine(spec string, number int, r *report) error {
 	if _, err := os.Stat(spec); err != nil && strings.Contains(spec, "/") && !strings.ContainsAny(spec, " \t;&|'\"$") {
 		return fmt.Errorf("There is no %s here, neither a folder nor a program.", spec)
 	}
@@ -139,7 +139,6 @@ func examine(spec string, number int, out io.Writer) error {
 	if number > 0 {
 		asked = behaviour.Stages[number-1].Behaviours
 	}
-	r := newReport(out)
 	for _, b := range asked {
 		if b == "forgotten-await" {
 			continue // which changes the source of the workbook's own stage 2
@@ -151,6 +150,9 @@ func examine(spec string, number int, out io.Writer) error {
 		r.expect(b, scripts)
 	}
 	r.results(behaviour.Examine(root, program, r.scripts(), 24, r.done))
+	if r.interrupted() {
+		return errors.New("interrupted")
+	}
 	if number > 0 {
 		return r.judge(behaviour.Stages[number-1])
 	}

@@ -17,10 +17,14 @@ import (
 type report struct {
 	out  io.Writer
 	live bool // out is a terminal, on which a line can be written anew
+	// interrupted says whether all servers have been ended, so that what comes
+	// in says nothing about them any more.
+	interrupted func() bool
 
 	mu      sync.Mutex
 	lines   []*line
-	printed int // how many of the lines are final
+	printed int    // how many of the lines are final
+	shown   string // the line that is not, on a terminal
 }
 
 // A line is what is known of one behaviour.
@@ -31,8 +35,8 @@ type line struct {
 	told      []behaviour.Result // in the order in which they came
 }
 
-func newReport(out io.Writer) *report {
-	r := &report{out: out}
+func newReport(out io.Writer, interrupted func() bool) *report {
+	r := &report{out: out, interrupted: interrupted}
 	if f, ok := out.(*os.File); ok {
 		info, err := f.Stat()
 		r.live = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
@@ -56,14 +60,18 @@ func (r *report) scripts() []string {
 func (r *report) done(result behaviour.Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.interrupted() {
+		return
+	}
 	l := r.line(result.Behaviour)
 	l.told = append(l.told, result)
 	for r.printed < len(r.lines) {
 		l := r.lines[r.printed]
 		name := strings.ReplaceAll(l.behaviour, "-", " ")
 		if len(l.told) < len(l.scripts) {
-			if r.live {
-				fmt.Fprintf(r.out, "\r\x1b[K%-24s %d of %d stories", name, len(l.told), len(l.scripts))
+			if state := fmt.Sprintf("%-24s %d of %d stories", name, len(l.told), len(l.scripts)); r.live && state != r.shown {
+				fmt.Fprint(r.out, "\r\x1b[K"+state)
+				r.shown = state
 			}
 			return
 		}
