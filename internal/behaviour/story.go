@@ -97,7 +97,7 @@ func (s *story) why(seen string) error {
 		seen += "\nThe server has printed more than a megabyte." + s.srv.Quote()
 	}
 	// A server that dies drops its visitors first, and has ended a moment later.
-	for i := 0; i < 20 && s.srv != nil && !s.srv.Exited(); i++ {
+	for i := 0; i < 40 && s.srv != nil && !s.srv.Exited(); i++ {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if s.srv != nil && s.srv.Exited() && !s.stopped {

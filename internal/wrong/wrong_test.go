@@ -298,11 +298,11 @@ var wrongServers = []wrongServer{
 				}
 			}
 		},
-		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl is answered already`,
+		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl .*is answered already`,
 	}, {
 		"leaves the slow work out", stage3,
 		func(s *site) { s.work = func() {} },
-		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl is answered already`,
+		"pages/slow", `bert is answered after .*, and the slow page takes 100ms|carl .*is answered already`,
 	}, {
 		"does not do as -slow says", stage3,
 		func(s *site) { s.work = func() { time.Sleep(time.Hour) } },
@@ -513,11 +513,11 @@ var wrongServers = []wrongServer{
 	}, {
 		"two workers instead of many", stage3,
 		func(s *site) { s.spawn = workers(2) },
-		"many-at-once/fifty-slow-requests", `only \d are in progress together; the server has not even read the others`,
+		"many-at-once/fifty-slow-requests", `only \d+ (are|were ever) in progress together`,
 	}, {
 		"forty-nine workers instead of many", stage4,
 		func(s *site) { s.spawn = workers(49) },
-		"many-at-once/fifty-slow-requests", `only 49 are in progress together`,
+		"many-at-once/fifty-slow-requests", `only 49 (are|were ever) in progress together`,
 	}, {
 		"a hundred workers instead of many", stage4,
 		func(s *site) { s.spawn = workers(100) },
