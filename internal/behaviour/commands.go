@@ -286,7 +286,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func log(s *story, args []string) error {
-	asleep := s.sleeps(100)
+	asleep := s.srv.Sleeps(100)
 	s.eventually(func() bool { return strings.Contains(s.srv.Log(), args[0]) || asleep() })
 	if !strings.Contains(s.srv.Log(), args[0]) {
 		return s.why(fmt.Sprintf("The server does not print %q.%s", args[0], s.srv.Quote()))
@@ -507,7 +507,7 @@ func inProgress(s *story, args []string) error {
 	for range 10 {
 		for _, v := range vs {
 			unsupported := false
-			read, asleep := false, s.sleeps(40)
+			read, asleep := false, s.srv.Sleeps(40)
 			s.eventually(func() bool {
 				has, err := s.srv.HasRead(v.conn)
 				unsupported = errors.Is(err, errors.ErrUnsupported)
@@ -560,7 +560,7 @@ func overtakes(s *story, args []string) error {
 		return err
 	}
 	// A server that has been asleep for so long has no intention to answer.
-	asleep := s.sleeps(100)
+	asleep := s.srv.Sleeps(100)
 	var seen string
 	s.eventually(func() bool {
 		if quick.answered() {
@@ -673,7 +673,7 @@ func overlap(s *story, args []string) error {
 		}
 		var first time.Time // when the first answer came
 		ignored := 0        // how many requests the server leaves unread
-		asleep := s.sleeps(20)
+		asleep := s.srv.Sleeps(20)
 		s.eventually(func() bool {
 			all := true
 			for _, v := range crowd {
@@ -697,7 +697,7 @@ func overlap(s *story, args []string) error {
 						ignored++
 					}
 				}
-				asleep = s.sleeps(20) // and look again then
+				asleep = s.srv.Sleeps(20) // and look again then
 				return ignored > 0
 			default:
 				return true
@@ -732,7 +732,7 @@ func threads(s *story, args []string) error {
 	n := 0
 	switch args[0] {
 	case "at-least":
-		asleep := s.sleeps(60)
+		asleep := s.srv.Sleeps(60)
 		s.eventually(func() bool { n, err = s.srv.Threads(); return err == nil && n >= limit || asleep() })
 	case "at-most":
 		if err := s.rest(); err != nil {

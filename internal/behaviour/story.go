@@ -155,32 +155,7 @@ func (s *story) idle() func() bool {
 			}
 		}
 	}
-	return s.sleeps(int(longest / poll))
-}
-
-// sleeps returns a condition that holds once the server has been asleep for n
-// polls in a row, and never where the system does not tell.
-//
-// If all its threads were asleep at the first of these polls, and it has not
-// used the processor since, then they were asleep all the time, except for one
-// that may have got something to do and has not begun: so it looks again at last.
-func (s *story) sleeps(n int) func() bool {
-	var used time.Duration
-	inARow := 0
-	return func() bool {
-		cpu, err := s.srv.CPU()
-		if cpu != used || err != nil {
-			used, inARow = cpu, 0
-		}
-		if inARow == 0 || inARow >= n-1 {
-			if asleep, _ := s.srv.Asleep(); !asleep {
-				inARow = 0
-				return false
-			}
-		}
-		inARow++
-		return inARow >= n
-	}
+	return s.srv.Sleeps(int(longest / poll))
 }
 
 // rests returns a condition that holds once the server has been asleep for n
@@ -188,7 +163,7 @@ func (s *story) sleeps(n int) func() bool {
 // tell, it holds after as many polls as a server at work would need.
 func (s *story) rests(n int) func() bool {
 	if _, err := s.srv.Asleep(); !errors.Is(err, errors.ErrUnsupported) {
-		return s.sleeps(n)
+		return s.srv.Sleeps(n)
 	}
 	polls := 0
 	return func() bool {

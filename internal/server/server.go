@@ -258,6 +258,37 @@ func Eventually(cond func() bool) bool {
 	return cond()
 }
 
+// Sleeps returns a condition, to be polled, that holds once the server has been
+// asleep at n polls in a row. It never holds where the system does not tell.
+//
+// If all threads were asleep at one poll, and the server has not used the
+// processor since, then they were asleep all the time, except for one that may
+// have got something to do and has not begun: so it looks at them again at last.
+// A little use of the processor is what some runtimes do in their sleep.
+func (s *Server) Sleeps(n int) (asleep func() bool) {
+	const little = time.Millisecond
+	var used time.Duration
+	inARow := 0
+	return func() bool {
+		cpu, err := s.CPU()
+		worked := cpu - used
+		used = cpu
+		switch {
+		case err != nil || worked > little || worked < 0:
+			inARow = 0
+		case worked == 0 && inARow > 0 && inARow < n-1:
+			inARow++
+			return false
+		}
+		if asleep, _ := s.Asleep(); !asleep {
+			inARow = 0
+			return false
+		}
+		inARow++
+		return inARow >= n
+	}
+}
+
 // output keeps the first megabyte of what is written to it.
 type output struct {
 	mu   sync.Mutex

@@ -38,13 +38,10 @@ func keepsContract(program *server.Program) error {
 	}
 	visitor.Close()
 
-	asleep := 0 // polls in a row
-	server.Eventually(func() bool {
-		sleeps, err := first.Asleep()
-		if asleep++; !sleeps && !errors.Is(err, errors.ErrUnsupported) {
-			asleep = 0
-		}
-		return asleep > 5 || first.Exited() || first.Flooded()
+	_, err = first.Asleep()
+	rests, unknown := first.Sleeps(5), errors.Is(err, errors.ErrUnsupported)
+	busy := !server.Eventually(func() bool {
+		return rests() || unknown || first.Exited() || first.Flooded()
 	})
 	switch {
 	case first.Flooded():
@@ -52,7 +49,7 @@ func keepsContract(program *server.Program) error {
 	case first.Exited():
 		state, _ := first.Wait()
 		return fmt.Errorf("It ended (%v) when a visitor had come and left without a word.%s", state, first.Quote())
-	case asleep == 0:
+	case busy:
 		return fmt.Errorf("It is never at rest, even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
 	}
 
