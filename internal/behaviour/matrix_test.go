@@ -170,7 +170,8 @@ const (
 )
 
 // comparePages compares the ladder of every page that shows it, which is between
-// <!-- ladder --> and <!-- /ladder -->, with the one that was measured.
+// <!-- ladder --> and <!-- /ladder -->, with the one that was measured. A page
+// may also show single rows.
 func comparePages(t *testing.T, ladder string) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
@@ -183,6 +184,7 @@ func comparePages(t *testing.T, ladder string) {
 			t.Error(err)
 			continue
 		}
+		compareRows(t, file, string(text), ladder)
 		before, rest, found := bytes.Cut(text, []byte(ladderBegin))
 		shown, after, closed := bytes.Cut(rest, []byte(ladderEnd))
 		if !found {
@@ -212,5 +214,30 @@ func comparePages(t *testing.T, ladder string) {
 	}
 	if !inReadme {
 		t.Errorf("README.md does not show the ladder, between %q and %q", ladderBegin, ladderEnd)
+	}
+}
+
+// compareRows compares the rows of the ladder that a page shows by themselves.
+// The one that the page is about may be bold.
+func compareRows(t *testing.T, file, text, ladder string) {
+	measured := map[string]string{} // the row, by what it says
+	for line := range strings.Lines(ladder) {
+		for _, row := range Ladder {
+			if strings.HasPrefix(line, "| "+row.Says+" |") {
+				measured[" "+row.Says+" "] = line
+			}
+		}
+	}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		row := strings.ReplaceAll(line, "**", "")
+		if want := measured[strings.Split(row, "|")[1]]; want != "" && row != want {
+			page, _ := filepath.Rel(root, file)
+			t.Errorf("%s:%d shows the row\n%sand this was measured:\n%s", page, n, row, want)
+		}
 	}
 }
