@@ -30,6 +30,9 @@ type visitor struct {
 	began time.Time // when the first byte was received
 	end   error     // io.EOF or a reset, once the server has closed
 	done  chan struct{}
+
+	dripping string        // what drip sends
+	longest  time.Duration // between two drips; guarded by mu
 }
 
 // connect opens a connection and begins to receive. leave or reset ends it.
@@ -96,15 +99,31 @@ func (v *visitor) send(pieces ...string) {
 	}
 }
 
-// drip sends the piece again and again until the connection ends.
+// drip begins to send the piece again and again, until the connection ends.
 func (v *visitor) drip(piece string) {
-	for !v.finished() {
+	v.dripping = piece
+	go v.keepDripping()
+}
+
+func (v *visitor) keepDripping() {
+	for last := time.Now(); !v.finished(); time.Sleep(10 * time.Millisecond) {
 		v.conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
-		if _, err := io.WriteString(v.conn, piece); err != nil {
+		_, err := io.WriteString(v.conn, v.dripping)
+		v.mu.Lock()
+		v.longest = max(v.longest, time.Since(last))
+		v.mu.Unlock()
+		last = time.Now()
+		if err != nil {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// pause returns the longest time between two drips, or 0 if there are none.
+func (v *visitor) pause() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.longest
 }
 
 // asksFor says whether the visitor has sent a request for path.
