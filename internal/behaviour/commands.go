@@ -215,9 +215,14 @@ func signal(s *story, args []string) error {
 // ends compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
 func ends(s *story, args []string) error {
-	// Twice, for a server that looks now and then whether it can end, as net/http
-	// does: it is not idle.
-	if !s.comes(s.srv.Exited) && !s.comes(s.srv.Exited) {
+	// A server that looks now and then whether it can end, as that of net/http
+	// does, gets twice the time.
+	still := s.srv.Still(s.polls())
+	over := func() bool { return s.srv.Exited() || still() }
+	if !s.eventually(over) {
+		s.eventually(over)
+	}
+	if !s.srv.Exited() {
 		return s.why("The server does not end.")
 	}
 	state, err := s.srv.Wait()

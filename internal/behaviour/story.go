@@ -138,7 +138,10 @@ func (s *story) comes(cond func() bool) bool {
 // idle returns a condition that holds once the server has been asleep for longer
 // than any slow request, or silent visitor, or lack of descriptors can keep it
 // asleep.
-func (s *story) idle() func() bool {
+func (s *story) idle() func() bool { return s.srv.Sleeps(s.polls()) }
+
+// polls is how many polls that takes.
+func (s *story) polls() int {
 	const poll = 5 * time.Millisecond // or longer, on a busy machine
 	const enough = 5 * time.Second    // nobody waits for longer
 	longest := 1500 * time.Millisecond
@@ -155,7 +158,7 @@ func (s *story) idle() func() bool {
 			}
 		}
 	}
-	return s.srv.Sleeps(int(longest / poll))
+	return int(longest / poll)
 }
 
 // rests returns a condition that holds once the server has been asleep for n

@@ -265,8 +265,13 @@ func Eventually(cond func() bool) bool {
 // processor since, then they were asleep all the time, except for one that may
 // have got something to do and has not begun: so it looks at them again at last.
 // A little use of the processor is what some runtimes do in their sleep.
-func (s *Server) Sleeps(n int) (asleep func() bool) {
-	const little = time.Millisecond
+func (s *Server) Sleeps(n int) (asleep func() bool) { return s.sleeps(n, time.Millisecond) }
+
+// Still is like Sleeps, but holds only if the server has not used the processor
+// at all: it does not even look now and then whether there is something to do.
+func (s *Server) Still(n int) (still func() bool) { return s.sleeps(n, 0) }
+
+func (s *Server) sleeps(n int, little time.Duration) func() bool {
 	var used time.Duration
 	inARow := 0
 	return func() bool {

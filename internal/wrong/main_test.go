@@ -74,6 +74,12 @@ func TestWrongServers(t *testing.T) {
 			t.Parallel()
 			has := func(behaviour string) bool { return true } // so that nothing is left out
 			r := behaviour.Tell(root, program(t, w.name), w.caughtBy, has)
+			// What a server does wrong within a second nobody sees who is kept
+			// from looking for as long, by a machine that is busy elsewhere.
+			for try := 0; try < 3 && !r.Failed && r.Skipped == ""; try++ {
+				t.Logf("it passes %s; once more", w.caughtBy)
+				r = behaviour.Tell(root, program(t, w.name), w.caughtBy, has)
+			}
 			switch {
 			case r.Skipped != "":
 				t.Skip(r.Skipped)
