@@ -25,9 +25,9 @@ func (status badRequest) Error() string { return string(status) }
 
 // readRequest reads a request and returns its method and path, as in
 // "GET /sleep". It reads the head to its empty line, however many packets that
-// takes, and the body as well: a socket that is closed with input unread sends
-// a reset, and the visitor may lose the reply. A visitor who ends the input
-// after the request line has asked all the same.
+// takes, and a body whose length it names as well: a socket that is closed with
+// input unread sends a reset, and the visitor may lose the reply. A visitor who
+// ends the input after the request line has asked all the same.
 //
 // The error is a badRequest, or that of the visitor who left or went silent.
 func readRequest(conn io.Reader) (string, error) {

@@ -17,8 +17,8 @@ func parseFlags() {
 		misused("unexpected argument %q", flag.Arg(0))
 	case *slow < 0:
 		misused("-slow %v is negative", *slow)
-	case *patience < 0:
-		misused("-patience %v is negative", *patience)
+	case *patience <= 0:
+		misused("-patience %v leaves visitors no time", *patience)
 	}
 }
 

@@ -41,8 +41,8 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
+		stop() // the next signal ends the program, as it would by default
 		log.Print("stopping; requests in progress may finish, a second signal ends them")
-		stop()           // the next signal ends the program, as it would by default
 		listener.Close() // ends the wait in Accept
 	})
 	log.Printf("listening on http://%s", listener.Addr())
@@ -71,7 +71,10 @@ func main() {
 func serveVisitor(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(*patience))
-	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })()
+	defer context.AfterFunc(ctx, func() {
+		// Just long enough to read what has arrived already.
+		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	})()
 	handleConnection(conn)
 }
 

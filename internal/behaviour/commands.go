@@ -179,6 +179,9 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 
 // start starts a server with the flags.
 func (s *story) start(args []string) error {
+	if s.srv != nil {
+		s.srv.Kill() // it has ended; what it started may not have
+	}
 	srv, err := s.program.Start(server.Options{Args: args, Files: s.files})
 	if err != nil {
 		s.srv = nil
@@ -680,7 +683,6 @@ func overlap(s *story, args []string) error {
 			if err := s.depart("crowd", (*visitor).reset); err != nil {
 				return err
 			}
-			s.srv.Kill()
 			if err := s.start(append(slices.Clone(s.args), "-slow", (2 * s.slow).String())); err != nil {
 				return err
 			}
@@ -693,7 +695,7 @@ func overlap(s *story, args []string) error {
 			v.send(request("GET", args[1]))
 		}
 		limit := crowd[0].asked.Add(2 * s.slow)
-		together, ignored := 0, 0 // answered in time; left unread by the server
+		together, before, ignored := 0, 0, 0 // answered in time, now and at the last look; left unread by the server
 		asleep, longAsleep := s.srv.Sleeps(20), s.srv.Sleeps(60)
 		s.eventually(func() bool {
 			together = 0
@@ -706,6 +708,9 @@ func overlap(s *story, args []string) error {
 			switch {
 			case together == n || time.Now().After(limit):
 				return true
+			case together > before: // more may be on their way
+				before, longAsleep = together, s.srv.Sleeps(60)
+				return false
 			case together > 0:
 				return settled // with as many as it can do together
 			case !rests:

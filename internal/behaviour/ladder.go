@@ -1,6 +1,6 @@
 package behaviour
 
-import "strings"
+import "slices"
 
 // This file is the ladder as data: what each stage can do, and which scripts
 // decide it. The tests of the stages say the same in their own words, the
@@ -20,20 +20,9 @@ type Stage struct {
 // Page is where to read about the stage.
 func (s Stage) Page() string { return "docs/" + s.Folder + ".md" }
 
-// Name is the folder without its number, as in "spawned".
-func (s Stage) Name() string {
-	_, name, _ := strings.Cut(s.Folder, "-")
-	return name
-}
-
 // Has says whether the stage has the behaviour.
 func (s Stage) Has(behaviour string) bool {
-	for _, b := range s.Behaviours {
-		if b == behaviour {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Behaviours, behaviour)
 }
 
 // Stages are the five, from the first on.

@@ -44,8 +44,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		log.Print("stopping; requests in progress may finish, a second signal ends them")
 		stop() // the next signal ends the program, as it would by default
+		log.Print("stopping; requests in progress may finish, a second signal ends them")
 		stopped <- server.Shutdown(context.Background())
 	})
 	log.Printf("listening on http://%s", listener.Addr())

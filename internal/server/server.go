@@ -340,7 +340,7 @@ var startGuard = sync.OnceValue(func() *os.File {
 		while read -r op pid; do
 			case $op in
 			+) live="$live$pid " ;;
-			-) live="${live%% $pid *} ${live#* $pid }" ;;
+			-) case $live in *" $pid "*) live="${live%% $pid *} ${live#* $pid }" ;; esac ;;
 			esac
 		done
 		for pid in $live; do kill -KILL "-$pid" 2>/dev/null; done`)

@@ -83,7 +83,7 @@ var hostile = map[string]func(addr string, slow time.Duration){
 	"is-never-at-rest": func(addr string, slow time.Duration) {
 		l := listen(addr)
 		fmt.Printf("listening on http://%s\n", l.Addr())
-		for {
+		for n := 0; ; n++ {
 		}
 	},
 	"ignores-signals": func(addr string, slow time.Duration) {
