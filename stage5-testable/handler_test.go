@@ -84,7 +84,7 @@ func TestHandleConnection(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := reply(strings.NewReader(tt.input)); got != tt.want {
-				t.Errorf("reply to %.60q = %q; want %q", tt.input, got, tt.want)
+				t.Errorf("reply to %.60q =\n%q; want\n%q", tt.input, got, tt.want)
 			}
 		})
 	}
@@ -223,7 +223,7 @@ func TestChoosePage(t *testing.T) {
 		{"POST /", "404 Not Found", notFoundPage},
 	} {
 		if status, page := choosePage(tt.request); status != tt.status || page != tt.page {
-			t.Errorf("choosePage(%q) = %q, %q; want %q, %q", tt.request, status, page, tt.status, tt.page)
+			t.Errorf("choosePage(%q) = %q, %.30q; want %q, %.30q", tt.request, status, page, tt.status, tt.page)
 		}
 	}
 }

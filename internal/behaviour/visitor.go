@@ -222,7 +222,7 @@ func (v *visitor) check(status int) (body string, err error) {
 	case !resp.Close:
 		return "", fmt.Errorf("the connection is closed after the answer, which does not say so: there is no Connection: close in\n%s", head)
 	case v.end != io.EOF:
-		return "", fmt.Errorf("the answer is whole, but does not end well: %v. (A socket that is closed with input unread resets the connection.)", v.end)
+		return "", fmt.Errorf("the answer is whole, but does not end well: %v. (A socket that is closed with input unread resets the connection)", v.end)
 	}
 	return string(content), nil
 }
