@@ -678,7 +678,10 @@ func overlap(s *story, args []string) error {
 		return fmt.Errorf("%q is not a number of visitors", args[0])
 	}
 	best := 0
-	for round := range 3 {
+	for round := range 4 {
+		if round == 3 && best > 0 {
+			break // the machine lets it answer; it is the server that cannot do more
+		}
 		if round > 0 {
 			if err := s.depart("crowd", (*visitor).reset); err != nil {
 				return err
