@@ -31,9 +31,9 @@ func (status badRequest) Error() string { return string(status) }
 //
 // The error is a badRequest, or that of the visitor who left or went silent.
 func readRequest(conn io.Reader) (string, error) {
-	// A visitor who says nothing costs this byte, and neither a buffer nor
-	// the larger stack that parseRequest needs.
-	first := make([]byte, 1)
+	// A visitor who says nothing costs these bytes, and neither a larger
+	// buffer nor the larger stack that parseRequest needs.
+	first := make([]byte, 128)
 	n, err := conn.Read(first)
 	if n == 0 && err != nil {
 		return "", err
@@ -41,7 +41,7 @@ func readRequest(conn io.Reader) (string, error) {
 	return parseRequest(io.MultiReader(bytes.NewReader(first[:n]), conn))
 }
 
-// parseRequest is readRequest from the first byte on.
+// parseRequest is readRequest once the visitor has begun to speak.
 func parseRequest(conn io.Reader) (string, error) {
 	input := bufio.NewReaderSize(io.LimitReader(conn, maxInput), 1024)
 	requestLine, err := input.ReadString('\n')
