@@ -80,7 +80,7 @@ What the server has to do: docs/your-own-server.md
 	interrupted := onInterrupt(temp)
 	err = examine(*spec, *number, newReport(stdout, interrupted))
 	if interrupted() {
-		fmt.Fprintln(stderr, "\ncheck: interrupted; all servers have been ended")
+		fmt.Fprintln(stderr, wasInterrupted)
 		return 130
 	}
 	if failed := (*notAsAsked)(nil); errors.As(err, &failed) {
@@ -93,6 +93,8 @@ What the server has to do: docs/your-own-server.md
 	}
 	return 0
 }
+
+const wasInterrupted = "\ncheck: interrupted; all servers have been ended"
 
 // onInterrupt makes the first signal end all servers, so that whoever waits for
 // one has nothing to wait for any more, and a second signal end the program. It
@@ -110,6 +112,7 @@ func onInterrupt(temp string) (interrupted func() bool) {
 		time.Sleep(3 * time.Second)
 		server.KillStrays()
 		os.RemoveAll(temp)
+		fmt.Fprintln(os.Stderr, wasInterrupted)
 		os.Exit(130)
 	}()
 	return was.Load
