@@ -115,7 +115,7 @@ func (s *story) why(seen string) error {
 // what it has left at the sockets.
 func (s *story) eventually(cond func() bool) bool {
 	held, after := false, 0
-	server.Eventually(func() bool {
+	s.srv.Eventually(func() bool {
 		if held = cond(); !held && s.srv.Exited() {
 			after++
 		}

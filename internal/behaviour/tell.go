@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"example.com/concurrent-web-server/internal/server"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -82,43 +83,90 @@ func Scripts(root, behaviour string) ([]string, error) {
 // and returns the results in the order of the scripts. It calls done, if that is
 // not nil, after each, from any goroutine.
 func Examine(root string, program *server.Program, scripts []string, atOnce int, done func(Result)) []Result {
+	return examine(root, program, scripts, atOnce, done, false)
+}
+
+// Decide is like Examine, but tells no more stories than it takes to know which
+// behaviours the server has. One of each behaviour goes ahead; once one has failed, no
+// other is begun. The first that fails, in the order of the scripts, is always told.
+func Decide(root string, program *server.Program, scripts []string, atOnce int, done func(Result)) []Result {
+	return examine(root, program, scripts, atOnce, done, true)
+}
+
+const untold = "another story of this behaviour has failed"
+
+func examine(root string, program *server.Program, scripts []string, atOnce int, done func(Result), brief bool) []Result {
 	var (
 		results = make([]Result, len(scripts))
-		pending = map[string]*sync.WaitGroup{} // by behaviour
-		slots   = make(chan struct{}, max(atOnce, 2))
+		groups  = map[string][]int{}           // the scripts of a behaviour
+		over    = map[string]*sync.WaitGroup{} // when all of them are told
+		order   []string                       // of the behaviours
+		slots   = make(chan struct{}, atOnce)
 		all     sync.WaitGroup
 	)
-	for _, script := range scripts {
+	for i, script := range scripts {
 		behaviour, _, _ := strings.Cut(script, "/")
-		if pending[behaviour] == nil {
-			pending[behaviour] = new(sync.WaitGroup)
+		if over[behaviour] == nil {
+			over[behaviour] = new(sync.WaitGroup)
+			order = append(order, behaviour)
 		}
-		pending[behaviour].Add(1)
+		groups[behaviour] = append(groups[behaviour], i)
+		over[behaviour].Add(1)
 	}
-	// The one script that asks for a behaviour keeps its slot while it waits for
-	// the others' results, so that there have to be two.
+	// has is what a script asks. It lends its slot to the scripts that it waits for.
 	has := func(behaviour string) bool {
-		if pending[behaviour] == nil {
+		if over[behaviour] == nil {
 			return false
 		}
-		pending[behaviour].Wait()
-		for i, script := range scripts {
-			if strings.HasPrefix(script, behaviour+"/") && results[i].Failed {
+		<-slots
+		over[behaviour].Wait()
+		slots <- struct{}{}
+		for _, i := range groups[behaviour] {
+			if results[i].Failed {
 				return false
 			}
 		}
 		return true
 	}
-	for i, script := range scripts {
-		slots <- struct{}{}
+	// tell takes a slot, which it gives back.
+	tell := func(behaviour string, i int) {
+		defer over[behaviour].Done()
+		defer func() { <-slots }()
+		results[i] = Tell(root, program, scripts[i], has)
+		if done != nil {
+			done(results[i])
+		}
+	}
+	for _, behaviour := range order {
 		all.Go(func() {
-			defer func() { <-slots }()
-			behaviour, _, _ := strings.Cut(script, "/")
-			defer pending[behaviour].Done()
-			results[i] = Tell(root, program, script, has)
-			if done != nil {
-				done(results[i])
+			// The stories of where-is-goroutine-1 are alternatives: any of them may fail.
+			brief := brief && behaviour != "where-is-goroutine-1"
+			ahead := brief // the story that goes ahead has yet to be told
+			var failed atomic.Bool
+			var told sync.WaitGroup
+			for _, i := range groups[behaviour] {
+				slots <- struct{}{}
+				if brief && failed.Load() {
+					<-slots
+					results[i] = Result{Behaviour: behaviour, Script: scripts[i], Skipped: untold}
+					over[behaviour].Done()
+					if done != nil {
+						done(results[i])
+					}
+					continue
+				}
+				told.Go(func() {
+					tell(behaviour, i)
+					if results[i].Failed {
+						failed.Store(true)
+					}
+				})
+				if ahead {
+					told.Wait()
+					ahead = results[i].Skipped != ""
+				}
 			}
+			told.Wait()
 		})
 	}
 	all.Wait()

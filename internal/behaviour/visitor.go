@@ -93,8 +93,12 @@ func (v *visitor) send(pieces ...string) {
 	v.said = append(v.said, pieces...)
 	v.conn.SetWriteDeadline(time.Now().Add(20 * time.Second)) // for a server that does not read
 	for _, piece := range pieces {                            // Go sets TCP_NODELAY: a write is a packet
-		if _, err := io.WriteString(v.conn, piece); err != nil {
-			return
+		for rest := piece; rest != ""; {
+			n := min(len(rest), 64<<10) // more would be copied whole
+			if _, err := io.WriteString(v.conn, rest[:n]); err != nil {
+				return
+			}
+			rest = rest[n:]
 		}
 	}
 }

@@ -126,7 +126,7 @@ func settle(s *server.Server) {
 	}
 	var last state
 	unchanged := 0
-	server.Eventually(func() bool {
+	s.Eventually(func() bool {
 		var now state
 		now.threads, _ = s.Threads()
 		now.descriptors, _ = s.Descriptors()

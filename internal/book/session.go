@@ -587,7 +587,7 @@ func (s *session) await(t *terminal, line int, toPrompt bool) *Problem {
 	var back bool
 	var m matching
 	s.quiet = 0
-	seen, idle := -1, 0
+	seen, idle, turn := -1, 0, 0
 	ok := s.eventually(func() bool {
 		closed := t.ended() // before the last of its lines are looked at
 		lines, complete, back = s.printed(t)
@@ -601,7 +601,10 @@ func (s *session) await(t *terminal, line int, toPrompt bool) *Problem {
 		if n := t.shown(); n != seen {
 			seen, idle = n, 0
 		}
-		s.look()
+		// A look takes longer than all else: until it matters, now and then will do.
+		if turn++; turn%8 == 0 || m.stuck >= 0 || m.full && !toPrompt || s.update {
+			s.look()
+		}
 		switch {
 		case ended:
 			return true

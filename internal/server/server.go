@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,16 +56,18 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		limit := fmt.Sprintf(`ulimit -n %d && exec "$@"`, opt.Files)
 		argv = append([]string{"sh", "-c", limit, "sh"}, argv...)
 	}
+	turn := takeTurn()
+	defer turn.end()
 	s, err := p.launch(argv, opt)
 	if err != nil {
 		return nil, err
 	}
 
 	var line []string
-	Eventually(func() bool {
+	s.eventually(func() bool {
 		line = listening.FindStringSubmatch(s.Log())
 		return line != nil || s.Exited() || s.Flooded()
-	})
+	}, turn.end)
 	switch {
 	case line != nil && strings.HasSuffix(line[1], ":0"):
 		s.Kill()
@@ -81,6 +84,19 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		flags := strings.Join(append([]string{"-addr", opt.Addr}, opt.Args...), " ")
 		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, printed)
 	}
+}
+
+// starting are the turns at starting a server. An interpreter can take half a second
+// of processor time to begin, and several at once take longer than one after
+// the other, so that there are as many turns as processors.
+var starting = make(chan struct{}, runtime.NumCPU())
+
+// A turn is held by whoever starts a server, until it listens or sleeps.
+type turn struct{ end func() }
+
+func takeTurn() turn {
+	starting <- struct{}{}
+	return turn{sync.OnceFunc(func() { <-starting })}
 }
 
 // launch starts a process and sees to its output and its end.
@@ -144,7 +160,7 @@ func (p *Program) Run(args ...string) (status int, output string, err error) {
 	}
 	defer s.Kill()
 	listens := false
-	Eventually(func() bool {
+	s.Eventually(func() bool {
 		listens = listening.MatchString(s.Log())
 		return listens || s.Exited()
 	})
@@ -185,7 +201,7 @@ func (s *Server) Signal(sig syscall.Signal) error {
 // Wait waits until the server has ended, or has had every chance to, and
 // returns how it ended.
 func (s *Server) Wait() (*os.ProcessState, error) {
-	if !Eventually(s.Exited) {
+	if !s.Eventually(s.Exited) {
 		return nil, errors.New("the server does not end")
 	}
 	return s.state, nil
@@ -244,16 +260,42 @@ func KillAll() {
 	}
 }
 
-// Eventually polls until cond holds, and gives up when that has had every
-// chance to happen. It counts its own turns and not the time, so that on a
-// machine that is busy elsewhere, where they come later, it waits longer. On an
-// idle one it gives up after some five seconds.
-func Eventually(cond func() bool) bool {
-	for range 1000 {
-		if cond() {
-			return true
+const (
+	poll  = 5 * time.Millisecond
+	polls = 1000 // after which whatever has not happened will not
+)
+
+// Eventually polls until cond holds, and gives up when the server has had every
+// chance to make it hold: when it has been asleep for five seconds, or at work
+// for five seconds of processor time, or some of each. However little of the
+// processor a busy machine leaves to it, that is waited out. Where the system does
+// not tell what the server does, Eventually counts its own polls, which come later
+// on a busy machine.
+func (s *Server) Eventually(cond func() bool) bool { return s.eventually(cond, func() {}) }
+
+// eventually is Eventually, and calls slept whenever it sees the server asleep.
+func (s *Server) eventually(cond func() bool, slept func()) bool {
+	const look = 4 // polls from one look at the server to the next: a look is not for nothing
+	used, _ := s.CPU()
+	for left := float64(polls); left > 0; {
+		for range look {
+			if cond() {
+				return true
+			}
+			time.Sleep(poll)
 		}
-		time.Sleep(5 * time.Millisecond)
+		now, err := s.CPU()
+		asleep, _ := s.Asleep()
+		switch {
+		case err != nil || s.Exited():
+			left -= look
+		case asleep:
+			left -= look
+			slept()
+		default: // it runs, or waits for a processor
+			left -= min(look, max(0, float64(now-used)/float64(poll)))
+		}
+		used = now
 	}
 	return cond()
 }

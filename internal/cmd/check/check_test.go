@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"example.com/concurrent-web-server/internal/server"
 )
 
 // The test binary is check itself, and the servers that it is tried on, if its
@@ -194,7 +192,7 @@ func (s *session) ended(t *testing.T) (status int, out string) {
 			continue
 		}
 		// A process that has been killed may not have been reaped yet.
-		if !server.Eventually(func() bool { return syscall.Kill(n, 0) != nil || zombie(n) }) {
+		if !eventually(func() bool { return syscall.Kill(n, 0) != nil || zombie(n) }) {
 			t.Errorf("process %d is left behind", n)
 			syscall.Kill(n, syscall.SIGKILL)
 		}
@@ -203,6 +201,18 @@ func (s *session) ended(t *testing.T) (status int, out string) {
 		t.Errorf("%s is left behind in the folder for temporary files", left[0].Name())
 	}
 	return s.ProcessState.ExitCode(), s.out.String()
+}
+
+// eventually polls until cond holds, for up to a minute: what it waits for comes
+// within a moment, on a machine that has a processor for it.
+func eventually(cond func() bool) bool {
+	for range 12000 {
+		if cond() {
+			return true
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return cond()
 }
 
 func zombie(pid int) bool {
@@ -302,7 +312,7 @@ func TestInterrupted(t *testing.T) {
 				pids, _ := os.ReadFile(s.pids)
 				return bytes.Count(pids, []byte("\n")) > 12
 			}
-			if !server.Eventually(running) {
+			if !eventually(running) {
 				t.Error("no servers are running")
 			}
 			s.Process.Signal(sig)

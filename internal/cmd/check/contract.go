@@ -40,7 +40,7 @@ func keepsContract(program *server.Program) error {
 
 	_, err = first.Asleep()
 	rests, unknown := first.Sleeps(5), errors.Is(err, errors.ErrUnsupported)
-	busy := !server.Eventually(func() bool {
+	busy := !first.Eventually(func() bool {
 		return rests() || unknown || first.Exited() || first.Flooded()
 	})
 	switch {
@@ -56,7 +56,7 @@ func keepsContract(program *server.Program) error {
 	first.Signal(syscall.SIGINT)
 	second.Signal(syscall.SIGINT)
 	polls := 0
-	server.Eventually(func() bool {
+	first.Eventually(func() bool {
 		if polls++; polls == 400 {
 			first.Signal(syscall.SIGINT)
 			second.Signal(syscall.SIGINT)

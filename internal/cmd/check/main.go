@@ -152,7 +152,7 @@ func examine(spec string, number int, r *report) error {
 		}
 		r.expect(b, scripts)
 	}
-	r.results(behaviour.Examine(root, program, r.scripts(), 24, r.done))
+	r.results(behaviour.Decide(root, program, r.scripts(), 24, r.done))
 	if r.interrupted() {
 		return errors.New("interrupted")
 	}
