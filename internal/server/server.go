@@ -56,8 +56,8 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		limit := fmt.Sprintf(`ulimit -n %d && exec "$@"`, opt.Files)
 		argv = append([]string{"sh", "-c", limit, "sh"}, argv...)
 	}
-	turn := takeTurn()
-	defer turn.end()
+	endTurn := takeTurn()
+	defer endTurn()
 	s, err := p.launch(argv, opt)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	s.eventually(func() bool {
 		line = listening.FindStringSubmatch(s.Log())
 		return line != nil || s.Exited() || s.Flooded()
-	}, turn.end)
+	}, endTurn)
 	switch {
 	case line != nil && strings.HasSuffix(line[1], ":0"):
 		s.Kill()
@@ -86,17 +86,16 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	}
 }
 
-// starting are the turns at starting a server. An interpreter can take half a second
-// of processor time to begin, and several at once take longer than one after
-// the other, so that there are as many turns as processors.
+// starting holds a token for each server that is about to start. There are as many
+// as processors: an interpreter can take half a second of processor time to
+// begin, and many at once take longer than one after the other.
 var starting = make(chan struct{}, runtime.NumCPU())
 
-// A turn is held by whoever starts a server, until it listens or sleeps.
-type turn struct{ end func() }
-
-func takeTurn() turn {
+// takeTurn waits for a turn at starting a server. Who takes it calls end, once the
+// server listens or sleeps; end may be called again.
+func takeTurn() (end func()) {
 	starting <- struct{}{}
-	return turn{sync.OnceFunc(func() { <-starting })}
+	return sync.OnceFunc(func() { <-starting })
 }
 
 // launch starts a process and sees to its output and its end.
@@ -154,16 +153,18 @@ func (s *Server) Quote() string {
 // returns the exit status and both output streams in one. It is an error if the
 // program listens instead, or does nothing at all.
 func (p *Program) Run(args ...string) (status int, output string, err error) {
+	endTurn := takeTurn()
+	defer endTurn()
 	s, err := p.launch(append(append([]string{}, p.argv...), args...), Options{})
 	if err != nil {
 		return 0, "", err
 	}
 	defer s.Kill()
 	listens := false
-	s.Eventually(func() bool {
+	s.eventually(func() bool {
 		listens = listening.MatchString(s.Log())
 		return listens || s.Exited()
-	})
+	}, endTurn)
 	switch {
 	case listens:
 		return 0, "", fmt.Errorf("with %s the server listens", strings.Join(args, " "))
