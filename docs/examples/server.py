@@ -9,7 +9,7 @@ def answer(stream):
     if not line.endswith(b"\n") and len(line) < 65536: raise OSError("the visitor has left")
     try: headers = http.client.parse_headers(stream)
     except http.client.HTTPException: return "431 Request Header Fields Too Large", "no"
-    stream.read(min(int(headers.get("Content-Length", 0)), 262144))  # unread input is a reset
+    stream.read(min(max(int(headers.get("Content-Length", 0)), 0), 262144))  # unread input is a reset
     words = line.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."): return "400 Bad Request", "no"
     if words[:2] == ["GET", "/sleep"]: time.sleep(args.slow)

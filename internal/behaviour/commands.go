@@ -51,6 +51,7 @@ import (
 //	refusal NAME STATUS     they get this status; what they still sent may be cut off
 //	page NAME FILE          the body of the reply is this file of the server's folder
 //	dropped NAME            the connection is closed without an answer
+//	let-go NAME             the connection is closed, with an answer or without
 //	waits NAME...           the server has done what it can, and they have no answer
 //	in-progress NAME        the server has read all they sent, and they have no answer;
 //	                        if it came before anybody could look, they ask again
@@ -78,7 +79,8 @@ import (
 //	copy-source FOLDER      copy the server's source into FOLDER
 //	replace FILE OLD NEW    replace OLD, which stands in FILE once; sets $LINE to its line
 //	use FOLDER              the servers from here on are built from FOLDER
-//	compiles-with FILE      the server's source compiles together with FILE
+//	runs-with FILE          the server's source, with FILE added, makes a program that
+//	                        ends by itself; its output is stdout
 //	go ARG...               the go command, with the environment that it needs
 var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"limit-files": do("limit-files N", limitFiles),
@@ -131,6 +133,7 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"refusal":     do("refusal NAME STATUS", refusal),
 	"page":        do("page NAME FILE", page),
 	"dropped":     do("dropped NAME", dropped),
+	"let-go":      do("let-go NAME", letGo),
 	"waits":       do("waits NAME...", waits),
 	"in-progress": do("in-progress NAME", inProgress),
 	"overtakes":   do("overtakes QUICK SLOW", overtakes),
@@ -150,11 +153,11 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		s.hint = args[0]
 		return nil
 	}),
-	"copy-source":   copySource,
-	"replace":       replace,
-	"use":           use,
-	"compiles-with": compilesWith,
-	"go":            goCommand,
+	"copy-source": copySource,
+	"replace":     replace,
+	"use":         use,
+	"runs-with":   runsWith,
+	"go":          goCommand,
 }
 
 // The server.
@@ -503,6 +506,16 @@ func dropped(s *story, args []string) error {
 		}
 	}
 	return nil
+}
+
+func letGo(s *story, args []string) error {
+	vs, err := s.group(args[0])
+	for _, v := range vs {
+		if !s.comes(v.finished) {
+			return s.why(fmt.Sprintf("%s is still connected, and should have been let go.", v.name))
+		}
+	}
+	return err
 }
 
 func waits(s *story, args []string) error {
@@ -979,24 +992,33 @@ func use(ts *testscript.TestScript, neg bool, args []string) {
 	})(ts, neg, args)
 }
 
-// compilesWith has the compiler look at the server's source as if FILE, which is
-// the script's own, were one of its files.
-func compilesWith(ts *testscript.TestScript, neg bool, args []string) {
-	do("compiles-with FILE", func(s *story, args []string) error {
+// runsWith has the compiler look at the server's source as if FILE, which is the
+// script's own, were one of its files, and runs the program that it makes. FILE says
+// in an init function what is to be done, and ends the program.
+func runsWith(ts *testscript.TestScript, neg bool, args []string) {
+	do("runs-with FILE", func(s *story, args []string) error {
 		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
 			filepath.Join(s.program.Folder, args[0]): ts.MkAbs(args[0]),
 		}})
 		if err != nil {
 			return err
 		}
-		file := ts.MkAbs("overlay.json")
+		file, binary := ts.MkAbs("overlay.json"), ts.MkAbs("program")
 		if err := os.WriteFile(file, overlay, 0o666); err != nil {
 			return err
 		}
-		cmd := exec.Command("go", "build", "-overlay", file, "-o", os.DevNull, ".")
-		cmd.Dir = s.program.Folder
-		if out, err := cmd.CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-overlay", file, "-o", binary, ".")
+		build.Dir = s.program.Folder
+		if out, err := build.CombinedOutput(); err != nil {
 			return s.why(fmt.Sprintf("The server's source does not compile together with\n\n%s\nThe compiler says:\n%s", ts.ReadFile(args[0]), out))
+		}
+		status, output, err := server.Command(binary).Run()
+		if err != nil {
+			return s.why(fmt.Sprintf("The server's source, together with\n\n%s\ndoes not make a program that ends.", ts.ReadFile(args[0])))
+		}
+		fmt.Fprint(ts.Stdout(), output)
+		if status != 0 {
+			return s.why(fmt.Sprintf("The server's source, together with\n\n%s\nmakes a program that ends with status %d and prints\n%s", ts.ReadFile(args[0]), status, output))
 		}
 		return nil
 	})(ts, neg, args)

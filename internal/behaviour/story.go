@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
@@ -83,7 +84,11 @@ func (s *story) arrive(name string) ([]*visitor, error) {
 	for range n {
 		v, err := connect(name, s.srv.Addr)
 		if err != nil {
-			return nil, s.why(fmt.Sprintf("%s cannot connect: %v.", name, err))
+			seen := fmt.Sprintf("%s cannot connect: %v.", name, err)
+			if errors.Is(err, syscall.ECONNREFUSED) && !s.srv.Exited() {
+				seen += " Does the server say that it is listening before it is?"
+			}
+			return nil, s.why(seen)
 		}
 		s.visitors[name] = append(s.visitors[name], v)
 	}
@@ -178,7 +183,10 @@ func (s *story) rests(n int) func() bool {
 // rest waits until the server is at rest. It gives up when the server has used
 // more processor time than any of this can take, however busy the machine is.
 func (s *story) rest() error {
-	const most = 2 * time.Second
+	most := 2 * time.Second
+	for _, vs := range s.visitors {
+		most += time.Duration(len(vs)) * 50 * time.Millisecond // for a process each
+	}
 	rests, held := s.rests(5), false
 	before, _ := s.srv.CPU()
 	s.eventually(func() bool {
@@ -218,7 +226,7 @@ func do(usage string, f func(s *story, args []string) error) func(*testscript.Te
 			ts.Fatalf("usage: %s", usage)
 		}
 		switch words[0] {
-		case "start", "exits", "limit-files", "hint", "compiles-with", "copy-source", "replace", "use":
+		case "start", "exits", "limit-files", "hint", "runs-with", "copy-source", "replace", "use":
 		default:
 			if s.srv == nil {
 				ts.Fatalf("no server is running: start comes first")

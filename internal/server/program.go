@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -72,12 +73,52 @@ func Open(spec string) (*Program, error) {
 	return p, nil
 }
 
-var oneCommand = regexp.MustCompile(`^((?:[A-Za-z_][A-Za-z_0-9]*=\S*\s+)*)([^;&|]*)$`)
+var (
+	assignments = regexp.MustCompile(`^\s*([A-Za-z_][A-Za-z_0-9]*=[^\s'"\x60\\$]*\s+)*`)
+	command     = regexp.MustCompile(`^[\w./~$"'-][^=\s]*(\s|$)`)
+)
 
-// replaceShell has the shell replaced by the server, where the line is a single
-// command: there is one process less then between a signal and the server.
+// replaceShell has the shell replaced by the server, which is the last command of the
+// line: there is one process less then between a signal and the server. A line that it
+// does not understand it leaves as it is.
 func replaceShell(line string) string {
-	return oneCommand.ReplaceAllString(strings.TrimPrefix(line, "exec "), "${1}exec ${2}")
+	at := lastCommand(line)
+	at += len(assignments.FindString(line[at:]))
+	words := strings.Fields(line[at:])
+	keywords := []string{"exec", "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "time"}
+	if !command.MatchString(line[at:]) || slices.Contains(keywords, words[0]) {
+		return line
+	}
+	return line[:at] + "exec " + line[at:]
+}
+
+// lastCommand returns where the last command of a line of shell begins: after the
+// last && or semicolon that is not quoted. If there is anything else about
+// the line, such as a pipe, a background job or an alternative, that is the end of the line.
+func lastCommand(line string) int {
+	last := 0
+	var quote byte
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"' || c == '`':
+			quote = c
+		case c == ';':
+			last = i + 1
+		case strings.HasPrefix(line[i:], "&&"):
+			i++
+			last = i + 1
+		case c == '&' && i > 0 && (line[i-1] == '>' || line[i-1] == '<'): // as in 2>&1
+		case strings.ContainsRune("|&\n#", rune(c)):
+			return len(line)
+		}
+	}
+	return last
 }
 
 // readSources opens every file of a folder, for the sake of go test: it takes a

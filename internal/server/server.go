@@ -37,9 +37,9 @@ type Options struct {
 	Env   []string // additions to the environment
 }
 
-// The address ends where the line does, or the URL's path begins; what has not
-// ended may be half an address.
-var listening = regexp.MustCompile(`listening on http://([^\s/]+)[\s/]`)
+// The port ends where something else begins, be it the end of the line; what has not
+// ended may be half a port.
+var listening = regexp.MustCompile(`listening on http://((?:\[[^\s\]]+\]|[^\s/:\[\]]+):\d+)\D`)
 
 // Start starts the program and returns once it listens. Whoever calls it ends
 // the server, with Kill at the latest; should the calling process die first,
@@ -64,10 +64,12 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	}
 
 	var line []string
+	began := time.Now()
 	s.eventually(func() bool {
 		line = listening.FindStringSubmatch(s.Log())
 		return line != nil || s.Exited() || s.Flooded()
 	}, endTurn)
+	waited := time.Since(began).Round(time.Second)
 	switch {
 	case line != nil && strings.HasSuffix(line[1], ":0"):
 		s.Kill()
@@ -78,11 +80,15 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	case s.Exited():
 		s.Kill()
 		return nil, fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
+	case strings.Contains(s.Log(), "listening on http://"):
+		printed := s.Quote()
+		s.Kill()
+		return nil, fmt.Errorf("%s does not say where it listens: the line has to be \"listening on http://HOST:PORT\", and to have an end.%s", p.Name, printed)
 	default:
 		printed := s.Quote()
 		s.Kill()
 		flags := strings.Join(append([]string{"-addr", opt.Addr}, opt.Args...), " ")
-		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, printed)
+		return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\", within %v.%s", p.Name, flags, waited, printed)
 	}
 }
 

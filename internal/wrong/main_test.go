@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/concurrent-web-server/internal/behaviour"
@@ -92,6 +93,21 @@ func TestWrongServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNeedsAConnection has a handler that asks for a reader and a writer, and
+// is content with a connection only: it compiles, and cannot be tested without a network.
+func TestNeedsAConnection(t *testing.T) {
+	p, err := server.Open("testdata/needs-a-connection")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r := behaviour.Tell(root, p, "without-a-network/handler", func(string) bool { return true })
+	if !r.Failed || !strings.Contains(r.Reason, "interface conversion") {
+		t.Errorf("want a failure because of an interface conversion, got %v", r)
+	}
+	t.Log(r)
 }
 
 // TestRightServers is the control: what the wrong servers are made from passes

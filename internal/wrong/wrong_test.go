@@ -2,6 +2,7 @@ package wrong
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,6 +102,24 @@ var wrongServers = []wrongServer{
 					panic(err)
 				}
 				return request, err
+			}
+		},
+		"pages/not-http", `The server has ended`,
+	}, {
+		"dies of a body of negative length", stage3,
+		func(s *site) {
+			s.read = func(in io.Reader) (string, error) {
+				head, err := readHead(in)
+				if err != nil {
+					return "", err
+				}
+				line, rest, _ := strings.Cut(head, "\r\n")
+				if _, length, found := strings.Cut(rest, "Content-Length: "); found {
+					length, _, _ = strings.Cut(length, "\r\n")
+					n, _ := strconv.Atoi(length)
+					io.ReadFull(in, make([]byte, n))
+				}
+				return parse(line)
 			}
 		},
 		"pages/not-http", `The server has ended`,
@@ -214,13 +234,11 @@ var wrongServers = []wrongServer{
 		"does not read the body of a request", stage3,
 		func(s *site) {
 			s.read = func(in io.Reader) (string, error) {
-				var head []byte
-				for b := make([]byte, 1); !strings.HasSuffix(string(head), "\r\n\r\n"); head = append(head, b...) {
-					if _, err := in.Read(b); err != nil {
-						return "", err
-					}
+				head, err := readHead(in)
+				if err != nil {
+					return "", err
 				}
-				line, _, _ := strings.Cut(string(head), "\r\n")
+				line, _, _ := strings.Cut(head, "\r\n")
 				return parse(line)
 			}
 		},
@@ -473,6 +491,47 @@ var wrongServers = []wrongServer{
 		},
 		"many-at-once/silent-visitor", `quick has no answer while silent is being served`,
 	}, {
+		"a lock held as soon as the visitor has begun to ask", stage3,
+		func(s *site) {
+			var mu sync.Mutex
+			s.read = func(in io.Reader) (string, error) {
+				defer mu.Unlock()
+				return inTwo(in, readByte, mu.Lock)
+			}
+		},
+		"many-at-once/half-a-request", `quick has no answer while half is being served`,
+	}, {
+		"a lock held while a body is read", stage3,
+		func(s *site) {
+			var mu sync.Mutex
+			s.read = func(in io.Reader) (string, error) {
+				defer mu.Unlock()
+				return inTwo(in, readHead, mu.Lock)
+			}
+		},
+		"many-at-once/half-a-request", `quick has no answer while half is being served`,
+	}, {
+		"one buffer for every visitor's request", stage3,
+		func(s *site) {
+			buf := make([]byte, maxHead)
+			intoBuf := func(in io.Reader) (string, error) {
+				for n := 0; ; {
+					m, err := in.Read(buf[n:])
+					n += m
+					if strings.Contains(string(buf[:n]), "\r\n\r\n") {
+						return string(buf[:n]), nil
+					}
+					if err != nil {
+						return "", err
+					}
+				}
+			}
+			s.read = func(in io.Reader) (string, error) {
+				return inTwo(in, intoBuf, func() {})
+			}
+		},
+		"many-at-once/half-a-request", `half: the answer is 400 Bad Request, not 404`,
+	}, {
 		"a lock held over the slow work", stage3,
 		func(s *site) {
 			var mu sync.Mutex
@@ -655,7 +714,7 @@ var wrongServers = []wrongServer{
 	// Ctrl-C.
 	{
 		"handles Ctrl-C at stage 3", stage3,
-		func(s *site) { exitOnInterrupt() },
+		func(s *site) { exitOn(os.Interrupt) },
 		"waiting-holds-a-thread/interrupted", `its status is "0", not "interrupt"`,
 	}, {
 		"does not hear Ctrl-C at stage 3", stage3,
@@ -667,8 +726,15 @@ var wrongServers = []wrongServer{
 		"waiting-is-free/interrupted-twice", `slow was dropped; the request should be in progress`,
 	}, {
 		"a stop that waits, but not for long", stage4,
-		func(s *site) { s.finish = func(*sync.WaitGroup) { time.Sleep(100 * time.Millisecond) } },
+		func(s *site) { s.finish = func(*sync.WaitGroup) { time.Sleep(time.Second) } },
 		"waiting-is-free/interrupted-while-serving", `slow: (the connection was closed without an answer|there was no answer)`,
+	}, {
+		"a stop at SIGTERM that drops the request in progress", stage4,
+		func(s *site) {
+			s.signals = []os.Signal{os.Interrupt}
+			exitOn(syscall.SIGTERM)
+		},
+		"waiting-is-free/terminated-while-serving", `slow was dropped|slow: (the connection was closed without an answer|there was no answer)`,
 	}, {
 		"a stop that still accepts", stage4,
 		func(s *site) {
@@ -703,6 +769,24 @@ var wrongServers = []wrongServer{
 	}, {
 		"a stop that never ends with a silent visitor", stage4,
 		func(s *site) { s.limit = func(conn) func() { return func() {} } },
+		"waiting-is-free/interrupted-with-a-silent-visitor", `The server does not end`,
+	}, {
+		"a stop that waits for whoever has begun to ask", stage4,
+		func(s *site) {
+			var begun sync.Map
+			s.limit = func(c conn) func() {
+				c.SetReadDeadline(time.Now().Add(s.patience))
+				stop := context.AfterFunc(s.ctx, func() {
+					if _, ok := begun.Load(c); !ok {
+						c.SetReadDeadline(time.Now())
+					}
+				})
+				return func() { stop() }
+			}
+			s.read = func(in io.Reader) (string, error) {
+				return inTwo(in, readByte, func() { begun.Store(in, true) })
+			}
+		},
 		"waiting-is-free/interrupted-with-a-silent-visitor", `The server does not end`,
 	}, {
 		"a stop with another status", stage4,
@@ -750,6 +834,14 @@ var wrongServers = []wrongServer{
 			}
 		},
 		"waiting-is-free/silent-visitor-is-dropped", `slowpoke is still connected`,
+	}, {
+		"a deadline for the head only", stage4,
+		func(s *site) {
+			s.read = func(in io.Reader) (string, error) {
+				return inTwo(in, readHead, func() { in.(conn).SetReadDeadline(time.Time{}) })
+			}
+		},
+		"waiting-is-free/silent-visitor-is-dropped", `poster is still connected`,
 	}, {
 		"a deadline for each read instead of the whole", stage4,
 		func(s *site) {
@@ -827,6 +919,34 @@ func readLine(in io.Reader) (string, error) {
 		}
 	}
 	return parse(line)
+}
+
+// readHead reads the head, to its empty line, and not a byte more.
+func readHead(in io.Reader) (string, error) {
+	var head []byte
+	for b := make([]byte, 1); !strings.HasSuffix(string(head), "\r\n\r\n"); head = append(head, b...) {
+		if _, err := in.Read(b); err != nil {
+			return "", err
+		}
+	}
+	return string(head), nil
+}
+
+// inTwo has first read the beginning of a request, and then the request be read,
+// beginning with what that returned. In between it calls then.
+func inTwo(in io.Reader, first func(io.Reader) (string, error), then func()) (string, error) {
+	beginning, err := first(in)
+	if err != nil {
+		return "", err
+	}
+	then()
+	return readRequest(io.MultiReader(strings.NewReader(beginning), in))
+}
+
+func readByte(in io.Reader) (string, error) {
+	b := make([]byte, 1)
+	_, err := io.ReadFull(in, b)
+	return string(b), err
 }
 
 // workers returns what spawns handlers in n goroutines, and waits for one of them.
@@ -915,9 +1035,9 @@ func (l freezing) Accept() (conn, error) {
 	return frozen, nil
 }
 
-func exitOnInterrupt() {
+func exitOn(sig os.Signal) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt)
+	signal.Notify(signals, sig)
 	go func() {
 		<-signals
 		os.Exit(0)

@@ -242,7 +242,7 @@ func TestCheck(t *testing.T) {
 			[]string{"../../../docs/examples is a folder, and go build does not make a program of it", "name the command that starts it"}},
 
 		{"prints nothing", []string{"-server", "HOSTILE prints-nothing"}, 1,
-			[]string{`does not say "listening on http://HOST:PORT". It printed nothing.`, "Is the line flushed?", "docs/your-own-server.md"}},
+			[]string{`does not say "listening on http://HOST:PORT", within `, "It printed nothing.", "Is the line flushed?", "docs/your-own-server.md"}},
 		{"exits", []string{"-server", "HOSTILE exits"}, 1,
 			[]string{"ended (exit status 3) before it listened. It printed:\n\tno configuration"}},
 		{"does not listen", []string{"-server", "HOSTILE does-not-listen"}, 1,

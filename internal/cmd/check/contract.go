@@ -48,7 +48,7 @@ func keepsContract(program *server.Program) error {
 		return flooded(first)
 	case first.Exited():
 		state, _ := first.Wait()
-		return fmt.Errorf("It ended (%v) when a visitor had come and left without a word.%s", state, first.Quote())
+		return fmt.Errorf("It ended (%v), though nobody had interrupted it: one visitor had come, and left without a word. (A server stays in the foreground.)%s", state, first.Quote())
 	case busy:
 		return fmt.Errorf("It is never at rest, even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
 	}
