@@ -10,7 +10,7 @@ help: ## list the targets
 # alone and make adds no error of its own to its last words. That is for a make in
 # the foreground, which ps marks with a plus.
 run = package=$$(echo $(1)); program=bin/$$(basename $$package); \
-	echo "go build -o bin/ $$package && $$program" $(2); \
+	echo "go build -o bin/ $$package && $$program"'$(if $(2), $(subst ','\'',$(2)))'; \
 	go build -o bin/ $$package || exit; \
 	case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in *+*) \
 		set -m; trap : INT; $$program $(2); status=$$?; \

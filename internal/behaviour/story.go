@@ -109,8 +109,12 @@ func (s *story) why(seen string) error {
 		state, _ := s.srv.Wait()
 		seen += fmt.Sprintf("\nThe server has ended (%v).%s", state, s.srv.Quote())
 	}
-	if s.hint != "" {
+	switch {
+	case s.hint == "":
+	case s.program.Go:
 		seen += "\n" + s.hint
+	default:
+		seen += "\nIn the workbook's stages, which are written in Go, the question would be: " + s.hint
 	}
 	return errors.New(seen)
 }
