@@ -736,7 +736,7 @@ func overlap(s *story, args []string) error {
 		case together == n:
 			return answer(s, []string{"crowd", "200"})
 		case unread > 0:
-			return s.why(fmt.Sprintf("Of %d slow requests at the same time only %d are in progress together; the server has not even read the others.", n, n-unread))
+			return s.why(fmt.Sprintf("Of %d slow requests at the same time only %d are in progress together; the server has not even read the others.", n, together))
 		case unanswered > 0:
 			return s.why(fmt.Sprintf("Of %d slow requests at the same time only %d were in progress together; the others have been read, and wait.", n, n-unanswered))
 		}
@@ -753,8 +753,8 @@ func overlap(s *story, args []string) error {
 }
 
 // watch waits until the crowd is answered, or proves that they were not all in
-// progress together. It returns how many it proved to have been, and how many
-// requests the server has not read, or read and not answered, if that is a proof.
+// progress together. It returns how many it saw to be, and how many requests the
+// server has not read, or read and not answered, if that is a proof.
 func (s *story) watch(crowd []*visitor) (together, unread, unanswered int) {
 	limit := crowd[0].asked.Add(2 * s.slow)
 	asleep, since := s.srv.Sleeps(20), time.Now()
@@ -778,7 +778,8 @@ func (s *story) watch(crowd []*visitor) (together, unread, unanswered int) {
 		}
 		began := since
 		asleep, since = s.srv.Sleeps(20), time.Now() // to look again then
-		waiting := 0
+		waiting, before := 0, unansweredIn(crowd)
+		unread = 0
 		for _, v := range crowd {
 			read, err := s.srv.HasRead(v.conn)
 			// It has not read a request, either, once it is done with it.
@@ -790,7 +791,11 @@ func (s *story) watch(crowd []*visitor) (together, unread, unanswered int) {
 			}
 		}
 		switch {
+		case unread > 0 && unansweredIn(crowd) != before:
+			unread = 0 // it went on meanwhile: look again
+			return false
 		case unread > 0:
+			together = waiting - unread
 			return true
 		case allRead.IsZero():
 			allRead = since
@@ -801,6 +806,17 @@ func (s *story) watch(crowd []*visitor) (together, unread, unanswered int) {
 		return false
 	})
 	return together, unread, unanswered
+}
+
+// unansweredIn counts the visitors who have no answer.
+func unansweredIn(crowd []*visitor) int {
+	n := 0
+	for _, v := range crowd {
+		if !v.answered() {
+			n++
+		}
+	}
+	return n
 }
 
 // What the system and the Go runtime say of the server.

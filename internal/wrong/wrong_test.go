@@ -866,7 +866,7 @@ var wrongServers = []wrongServer{
 				s.handleConnection(c)
 			}
 		},
-		"waiting-is-free/silent-visitor-is-dropped", `(silent|slowpoke) is still connected`,
+		"waiting-is-free/silent-visitor-is-dropped", `(silent|slowpoke|poster) is still connected`,
 	}, {
 		"a deadline that also cuts slow requests", stage4,
 		func(s *site) {
