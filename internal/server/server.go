@@ -274,15 +274,15 @@ const (
 
 // Eventually polls until cond holds, and gives up when the server has had every
 // chance to make it hold: when it has been asleep for five seconds, or at work
-// for five seconds of processor time, or some of each. However little of the
-// processor a busy machine leaves to it, that is waited out. Where the system does
-// not tell what the server does, Eventually counts its own polls, which come later
-// on a busy machine.
+// for five seconds of processor time, or some of each. Time in which a busy machine
+// keeps it from running counts next to nothing: it would take more than eight minutes of it.
+// Where the system does not tell what the server does, Eventually counts its own
+// polls, which come later on a busy machine.
 func (s *Server) Eventually(cond func() bool) bool { return s.eventually(cond, func() {}) }
 
 // eventually is Eventually, and calls slept whenever it sees the server asleep.
 func (s *Server) eventually(cond func() bool, slept func()) bool {
-	const look = 4 // polls from one look at the server to the next: a look is not for nothing
+	const look = 4 // polls from one look at the server to the next, which costs more than they do
 	used, _ := s.CPU()
 	for left := float64(polls); left > 0; {
 		for range look {
@@ -299,8 +299,8 @@ func (s *Server) eventually(cond func() bool, slept func()) bool {
 		case asleep:
 			left -= look
 			slept()
-		default: // it runs, or waits for a processor
-			left -= min(look, max(0, float64(now-used)/float64(poll)))
+		default: // it runs, or waits for a processor, but not forever
+			left -= min(look, max(look/100.0, float64(now-used)/float64(poll)))
 		}
 		used = now
 	}
