@@ -95,8 +95,7 @@ var odd = map[string]func(net.Listener){
 			}
 		}
 	},
-	"gone": func(l net.Listener) { // but its process is still there
-		l.Close()
+	"gone": func(net.Listener) { // but its process is still there; see TestMain
 		select {}
 	},
 	"dying": func(l net.Listener) {
@@ -122,6 +121,9 @@ func TestMain(m *testing.M) {
 	l, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatal(err)
+	}
+	if os.Args[1] == "gone" {
+		l.Close() // before the first visitor can come
 	}
 	log.Printf("listening on http://%s", l.Addr())
 	odd[os.Args[1]](l)
