@@ -128,14 +128,14 @@ func examine(root string, program *server.Program, scripts []string, atOnce int,
 		}
 		return true
 	}
-	// tell takes a slot, which it gives back.
-	tell := func(behaviour string, i int) {
-		defer over[behaviour].Done()
-		defer func() { <-slots }()
-		results[i] = Tell(root, program, scripts[i], has)
+	// came takes the result of a script, and gives back the slot that it held.
+	came := func(i int, r Result) {
+		results[i] = r
 		if done != nil {
-			done(results[i])
+			done(r)
 		}
+		<-slots
+		over[r.Behaviour].Done()
 	}
 	for _, behaviour := range order {
 		all.Go(func() {
@@ -147,19 +147,15 @@ func examine(root string, program *server.Program, scripts []string, atOnce int,
 			for _, i := range groups[behaviour] {
 				slots <- struct{}{}
 				if brief && failed.Load() {
-					<-slots
-					results[i] = Result{Behaviour: behaviour, Script: scripts[i], Skipped: untold}
-					over[behaviour].Done()
-					if done != nil {
-						done(results[i])
-					}
+					came(i, Result{Behaviour: behaviour, Script: scripts[i], Skipped: untold})
 					continue
 				}
 				told.Go(func() {
-					tell(behaviour, i)
-					if results[i].Failed {
+					r := Tell(root, program, scripts[i], has)
+					if r.Failed {
 						failed.Store(true)
 					}
+					came(i, r)
 				})
 				if ahead {
 					told.Wait()
