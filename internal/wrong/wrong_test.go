@@ -669,6 +669,21 @@ var wrongServers = []wrongServer{
 		"one at a time, and drops the others", stage3,
 		oneOnly,
 		"one-at-a-time/silent-visitor", `anna should still be waiting, and was dropped`,
+	}, {
+		"many at once, and said to be one at a time", stage3,
+		func(s *site) {},
+		"one-at-a-time/take-turns", `4 requests of \d+ms each were answered within .*, so that they did not take turns`,
+	}, {
+		// In the 500 ms that its answers take here four requests of 100 ms could
+		// have taken turns.
+		"many at once, and answers late, as on a busy machine", stage3,
+		func(s *site) {
+			var visitors atomic.Int32
+			s.work = func() {
+				time.Sleep(s.slow + 350*time.Millisecond + time.Duration(visitors.Add(1))*20*time.Millisecond)
+			}
+		},
+		"one-at-a-time/take-turns", `4 requests of \d+ms each were answered within .*, so that they did not take turns`,
 	},
 
 	// What waiting costs.
