@@ -639,17 +639,17 @@ func overtakes(s *story, args []string) error {
 	return nil
 }
 
-// inOrder looks at the visitors whenever a new answer has come: if those who
-// came before have none, at the socket either, then the order was another one.
 func inOrder(s *story, args []string) error {
-	var queue []*visitor
-	for _, name := range args {
-		v, err := s.one(name)
-		if err != nil {
-			return err
-		}
-		queue = append(queue, v)
+	queue, err := s.queue(args)
+	if err != nil {
+		return err
 	}
+	return s.answersInOrder(queue)
+}
+
+// answersInOrder looks at the visitors whenever a new answer has come: if those who
+// came before have none, at the socket either, then the order was another one.
+func (s *story) answersInOrder(queue []*visitor) error {
 	var seen string
 	for i, v := range queue {
 		answered := s.comes(func() bool {
@@ -691,16 +691,12 @@ func takeTurns(s *story, args []string) error {
 				}
 			}
 		}
-		var queue []*visitor
-		for _, name := range args {
-			v, err := s.one(name)
-			if err != nil {
-				return err
-			}
-			queue = append(queue, v)
+		queue, err := s.queue(args)
+		if err != nil {
+			return err
 		}
 		alone := s.oneInProgress(queue)
-		misordered := inOrder(s, args)
+		misordered := s.answersInOrder(queue)
 		took := time.Duration(0)
 		for _, v := range queue {
 			switch {
@@ -734,7 +730,7 @@ func (s *story) oneInProgress(queue []*visitor) bool {
 		return true
 	}
 	alone, asleep := false, s.srv.Sleeps(5)
-	s.eventually(func() bool {
+	s.comes(func() bool {
 		if queue[len(queue)-1].answered() {
 			return true
 		}

@@ -68,6 +68,19 @@ func (s *story) one(name string) (*visitor, error) {
 	return vs[0], nil
 }
 
+// queue returns the visitors of the names, each of which only one of them has.
+func (s *story) queue(names []string) ([]*visitor, error) {
+	var queue []*visitor
+	for _, name := range names {
+		v, err := s.one(name)
+		if err != nil {
+			return nil, err
+		}
+		queue = append(queue, v)
+	}
+	return queue, nil
+}
+
 // arrive connects a visitor, or as many as a name such as silent*200 says.
 func (s *story) arrive(name string) ([]*visitor, error) {
 	name, times, many := strings.Cut(name, "*")
