@@ -26,6 +26,9 @@ stage1 stage2 stage3 stage4 stage5: ## run a stage; ARGS='-slow 1s' hands it fla
 test: ## check that every stage does what it is there to show
 	go test ./...
 
+proof: ## hold the pages, the scripts and the tools to their word, for maintainers
+	cd internal/proof && go test -count=1 ./...
+
 race: ## the same with the race detector, in the servers too
 	GORACE=atexit_sleep_ms=10 go test -race ./...
 
@@ -46,10 +49,10 @@ figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
 
 bench: ## what each stage costs; QUICK=1 for a first look
-	go test -run '^$$' -bench . $(if $(QUICK),-benchtime 0.1s -short,-benchtime 0.2s -count 3 -timeout 20m) ./internal/bench
+	cd internal/proof && go test -run '^$$' -bench . $(if $(QUICK),-benchtime 0.1s -short,-benchtime 0.2s -count 3 -timeout 20m) ./bench
 
 measurements: ## the same, into the tables of docs/measurements.md
-	go run ./internal/cmd/measurements -take
+	cd internal/proof && go run ./bench/measurements -take
 
 fmt: ## format the Go code
 	gofmt -l -w .
@@ -58,4 +61,4 @@ lint: ## go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-.PHONY: help stage1 stage2 stage3 stage4 stage5 test race check diff timeline figures bench measurements fmt lint
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test proof race check diff timeline figures bench measurements fmt lint

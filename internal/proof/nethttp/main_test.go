@@ -1,7 +1,7 @@
-package main
+package nethttp
 
 import (
-	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,7 +9,17 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-func TestMain(m *testing.M) { behaviour.Main(m, main) }
+const root = "../../.."
+
+func open(t *testing.T) *server.Program {
+	t.Helper()
+	program, err := server.Open(filepath.Join(root, "docs/examples/nethttp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return program
+}
 
 // Some scripts do not hold of net/http, which is right in each. fails is part of
 // what the script says; docs/beyond.md has the scripts and the reasons.
@@ -27,13 +37,7 @@ var exceptions = []struct{ script, fails, reason string }{
 // TestScripts tells of net/http what is told of stage 5. Every script holds,
 // but for the exceptions, which fail as they should.
 func TestScripts(t *testing.T) {
-	folder, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := server.Command("server")
-	program.Go, program.Folder = true, folder
-	root, stage5 := behaviour.Root(folder), behaviour.Stages[4]
+	program, stage5 := open(t), behaviour.Stages[4]
 
 	var scripts []string
 	for _, name := range stage5.Behaviours {

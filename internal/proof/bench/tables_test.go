@@ -17,7 +17,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../../docs/measurements.md")
+	page, err := os.ReadFile("../../../docs/measurements.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 	}
 	if got := string(page); got != want {
 		t.Errorf("the tables of docs/measurements.md are not those of internal/bench/testdata/bench.txt; " +
-			"go run ./internal/cmd/measurements makes them anew")
+			"go run ./internal/proof/bench/measurements makes them anew")
 	}
 }
 
@@ -98,11 +98,11 @@ func TestRound(t *testing.T) {
 // net/http and the limit are compared with the stages over the same pages.
 func TestSamePages(t *testing.T) {
 	for _, page := range []string{"hello.html", "404.html"} {
-		want, err := os.ReadFile("../../stage5-testable/" + page)
+		want, err := os.ReadFile("../../../stage5-testable/" + page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := os.ReadFile("../nethttp/" + page); err != nil || string(got) != string(want) {
+		if got, err := os.ReadFile("../../../docs/examples/nethttp/" + page); err != nil || string(got) != string(want) {
 			t.Errorf("%s of net/http is %q, %v; want that of stage 5, %q", page, got, err, want)
 		}
 		if page == "hello.html" {

@@ -1,4 +1,4 @@
-package main
+package nethttp
 
 import (
 	"io"
@@ -28,7 +28,7 @@ var replies = []struct{ what, says, stage5, nethttp string }{
 }
 
 func TestReplies(t *testing.T) {
-	stage5, err := server.Open("../../stage5-testable")
+	stage5, err := server.Open("../../../stage5-testable")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestReplies(t *testing.T) {
 		t.Cleanup(srv.Kill)
 		return func(says string) string { return statuses(t, srv.Addr, says) }
 	}
-	askStage5, askNetHTTP := ask(stage5), ask(server.Command("server"))
+	askStage5, askNetHTTP := ask(stage5), ask(open(t))
 	for _, r := range replies {
 		if got := askStage5(r.says); got != r.stage5 {
 			t.Errorf("%s: stage 5 answers %s; want %s", r.what, got, r.stage5)

@@ -68,12 +68,12 @@ type contender struct {
 var patient = []string{"-patience", "1h"}
 
 var contenders = []contender{
-	{"stage1", "../../stage1-blocking", nil},
-	{"stage2", "../../stage2-sequential-async", nil},
-	{"stage3", "../../stage3-spawned", nil},
-	{"stage4", "../../stage4-nonblocking-accept", patient},
-	{"stage5", "../../stage5-testable", patient},
-	{"nethttp", "../nethttp", patient},
+	{"stage1", "../../../stage1-blocking", nil},
+	{"stage2", "../../../stage2-sequential-async", nil},
+	{"stage3", "../../../stage3-spawned", nil},
+	{"stage4", "../../../stage4-nonblocking-accept", patient},
+	{"stage5", "../../../stage5-testable", patient},
+	{"nethttp", "../../../docs/examples/nethttp", patient},
 	{"limit", "limit", nil},
 }
 

@@ -1,4 +1,4 @@
-package behaviour
+package matrix
 
 import (
 	"bytes"
@@ -12,20 +12,21 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
 )
 
 var update = flag.Bool("update", false, "write the ladder that was measured into the pages that show it")
 
-const root = "../.."
+const root = "../../.."
 
 // TestMatrix tells every story about every stage, held and not held. Each stage
 // has exactly the behaviours of its column, and the ladder that the pages show is
 // the one that was measured.
 func TestMatrix(t *testing.T) {
 	var scripts []string
-	for _, behaviour := range Behaviours {
-		s, err := Scripts(root, behaviour)
+	for _, b := range behaviour.Behaviours {
+		s, err := behaviour.Scripts(root, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,9 +34,9 @@ func TestMatrix(t *testing.T) {
 	}
 	checkFolders(t)
 
-	columns := make([]map[string]Result, len(Stages)) // by script
+	columns := make([]map[string]behaviour.Result, len(behaviour.Stages)) // by script
 	var wg sync.WaitGroup
-	for i, stage := range Stages {
+	for i, stage := range behaviour.Stages {
 		wg.Go(func() {
 			program, err := server.Open(filepath.Join(root, stage.Folder))
 			if err != nil {
@@ -43,8 +44,8 @@ func TestMatrix(t *testing.T) {
 				return
 			}
 			defer program.Close()
-			column := map[string]Result{}
-			for _, r := range Examine(root, program, scripts, 8, nil) {
+			column := map[string]behaviour.Result{}
+			for _, r := range behaviour.Examine(root, program, scripts, 8, nil) {
 				column[r.Script] = r
 			}
 			columns[i] = column
@@ -54,9 +55,9 @@ func TestMatrix(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	for i, stage := range Stages {
-		for _, behaviour := range Behaviours {
-			checkBehaviour(t, stage, behaviour, scripts, columns[i])
+	for i, stage := range behaviour.Stages {
+		for _, b := range behaviour.Behaviours {
+			checkBehaviour(t, stage, b, scripts, columns[i])
 		}
 	}
 	if t.Failed() {
@@ -77,7 +78,7 @@ func checkFolders(t *testing.T) {
 	}
 	for _, f := range folders {
 		known := false
-		for _, stage := range Stages {
+		for _, stage := range behaviour.Stages {
 			known = known || stage.Has(f.Name())
 		}
 		if !known {
@@ -86,14 +87,14 @@ func checkFolders(t *testing.T) {
 	}
 }
 
-func checkBehaviour(t *testing.T, stage Stage, behaviour string, scripts []string, column map[string]Result) {
-	var passed, failed []Result
+func checkBehaviour(t *testing.T, stage behaviour.Stage, b string, scripts []string, column map[string]behaviour.Result) {
+	var passed, failed []behaviour.Result
 	for _, script := range scripts {
 		r := column[script]
-		if r.Behaviour != behaviour || r.Skipped != "" {
+		if r.Behaviour != b || r.Skipped != "" {
 			continue
 		}
-		if behaviour == "where-is-goroutine-1" && script != behaviour+"/"+stage.Folder {
+		if b == "where-is-goroutine-1" && script != b+"/"+stage.Folder {
 			// The other stages' stories. Those of 4 and 5 are the same.
 			if !r.Failed && stage.Number < 4 {
 				t.Errorf("%s passes %s, which is another stage's", stage.Folder, script)
@@ -107,18 +108,18 @@ func checkBehaviour(t *testing.T, stage Stage, behaviour string, scripts []strin
 		}
 	}
 	switch {
-	case stage.Has(behaviour):
+	case stage.Has(b):
 		for _, r := range failed {
 			reason, _, _ := strings.Cut(r.Reason, "\n")
 			t.Errorf("%s fails %s, which go test ./%[1]s tells in full: %s", stage.Folder, r.Script, reason)
 		}
 	case len(failed) == 0 && len(passed) > 0:
-		t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, behaviour)
+		t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, b)
 	}
 }
 
 // holds decides a row for a stage.
-func (row Row) holds(column map[string]Result) (holds bool, err error) {
+func holds(row behaviour.Row, column map[string]behaviour.Result) (holds bool, err error) {
 	yes, no := true, true
 	var reasons []string
 	for _, script := range row.Yes {
@@ -147,17 +148,17 @@ func (row Row) holds(column map[string]Result) (holds bool, err error) {
 }
 
 // renderLadder returns the ladder as a table in Markdown.
-func renderLadder(t *testing.T, columns []map[string]Result) string {
+func renderLadder(t *testing.T, columns []map[string]behaviour.Result) string {
 	var b strings.Builder
 	b.WriteString("|")
-	for _, stage := range Stages {
+	for _, stage := range behaviour.Stages {
 		fmt.Fprintf(&b, " | [%d](%s)", stage.Number, stage.Page())
 	}
-	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(Stages)) + "\n")
-	for _, row := range Ladder {
+	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(behaviour.Stages)) + "\n")
+	for _, row := range behaviour.Ladder {
 		fmt.Fprintf(&b, "| %s", row.Says)
-		for i, stage := range Stages {
-			holds, err := row.holds(columns[i])
+		for i, stage := range behaviour.Stages {
+			holds, err := holds(row, columns[i])
 			if err != nil {
 				t.Errorf("%s: %q: %v", stage.Folder, row.Says, err)
 			}
@@ -208,7 +209,7 @@ func comparePages(t *testing.T, ladder string) {
 			continue
 		}
 		if !*update {
-			t.Errorf("%s shows another ladder than was measured. It shows\n%s\nand this was measured (go test ./internal/behaviour -update writes it there):\n%s", page, shown, want)
+			t.Errorf("%s shows another ladder than was measured. It shows\n%s\nand this was measured (go test ./matrix -update writes it there):\n%s", page, shown, want)
 			continue
 		}
 		text = slices.Concat(before, []byte(ladderBegin+"\n"+want+"\n"+ladderEnd), after)
@@ -226,7 +227,7 @@ func comparePages(t *testing.T, ladder string) {
 func compareRows(t *testing.T, file, text, ladder string) {
 	measured := map[string]string{} // the row, by what it says
 	for line := range strings.Lines(ladder) {
-		for _, row := range Ladder {
+		for _, row := range behaviour.Ladder {
 			if strings.HasPrefix(line, "| "+row.Says+" |") {
 				measured[" "+row.Says+" "] = line
 			}

@@ -1,4 +1,4 @@
-package main
+package nethttp
 
 import (
 	"fmt"
@@ -82,7 +82,7 @@ func function(file, name string) (string, error) {
 
 // TestPage holds docs/beyond.md to what is tested here.
 func TestPage(t *testing.T) {
-	const file = "../../docs/beyond.md"
+	const file = "../../../docs/beyond.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestPage(t *testing.T) {
 		fmt.Fprintf(&b, "- **Stage %s**, %s: `%s`, [`%s`](https://github.com/golang/go/blob/%s/src/net/http/%s)\n",
 			s.stage, s.idea, s.function, s.line, sourcesOf, s.file)
 	}
-	// internal/book sees to the numbers of the lines.
+	// The book sees to the numbers of the lines.
 	checkLines(t, lineNumber.ReplaceAllString(string(text), ")"), "The links lead to Go 1.26.8.\n\n", b.String())
 
 	b.Reset()

@@ -1,4 +1,4 @@
-package wrong
+package mutants
 
 import (
 	"flag"
@@ -12,7 +12,7 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // TestMain lets the test binary be each of the servers as well: it is when its
 // first argument is a server's name.

@@ -153,7 +153,7 @@ func (b *Book) Check() []Problem {
 	return problems
 }
 
-const uncheckedFile = "internal/book/unchecked.txt"
+const uncheckedFile = "internal/proof/book/unchecked.txt"
 
 // checkUnchecked reads the list of blocks that nothing checks and marks them.
 func (b *Book) checkUnchecked() {
@@ -198,7 +198,7 @@ func (b *Book) checkBlock(p *page, blk *block) {
 	case verb == "patch" && blk.lang == "diff", verb == "file":
 		// Done in its place by the page's sessions.
 	case blk.directive != "":
-		b.problemf(p.name, blk.line-1, "the comment %q means nothing before a block of %q; see internal/book/README.md", blk.directive, blk.lang)
+		b.problemf(p.name, blk.line-1, "the comment %q means nothing before a block of %q; see internal/proof/book/README.md", blk.directive, blk.lang)
 	case blk.lang == "go" && strings.HasPrefix(blk.program(), "package "):
 		// Vetted by the page's sessions.
 	default:

@@ -1,4 +1,4 @@
-package wrong
+package mutants
 
 import (
 	"bufio"

@@ -3,8 +3,8 @@
 // as a reader would run it; the visitors are all in the process of the benchmark,
 // on the same machine.
 //
-//	go test -run '^$' -bench . -benchtime 0.2s -count 3 -timeout 20m ./internal/bench
-//	go test -run '^$' -bench . -benchtime 0.1s -short ./internal/bench
+//	go test -run '^$' -bench . -benchtime 0.2s -count 3 -timeout 20m ./bench
+//	go test -run '^$' -bench . -benchtime 0.1s -short ./bench
 //
 // The second is the quick form. -count 3 repeats the whole round of benchmarks,
 // for benchstat to compare servers within seconds of each other:

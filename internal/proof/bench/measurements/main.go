@@ -1,7 +1,7 @@
 // Measurements makes the tables of docs/measurements.md of the output of the
-// benchmarks that is kept in internal/bench/testdata/bench.txt. With -take, it
-// first runs the benchmarks and keeps what they print. It is run in the root of
-// the repository.
+// benchmarks that is kept in internal/proof/bench/testdata/bench.txt. With -take, it
+// first runs the benchmarks and keeps what they print. It is run in
+// internal/proof.
 package main
 
 import (
@@ -15,13 +15,13 @@ import (
 	"os/signal"
 	"strings"
 
-	"example.com/concurrent-web-server/internal/bench"
+	"example.com/concurrent-web-server/internal/proof/bench"
 )
 
 const (
-	rawFile  = "internal/bench/testdata/bench.txt"
-	pageFile = "docs/measurements.md"
-	command  = "go test -run ^$ -bench . -benchtime 0.2s -count 3 -timeout 20m ./internal/bench"
+	rawFile  = "bench/testdata/bench.txt"
+	pageFile = "../../docs/measurements.md"
+	command  = "go test -run ^$ -bench . -benchtime 0.2s -count 3 -timeout 20m ./bench"
 )
 
 func main() {
@@ -35,7 +35,7 @@ func main() {
 		os.Exit(2)
 	}
 	if _, err := os.Stat(pageFile); err != nil {
-		log.Fatalf("%v; run this in the root of the repository", err)
+		log.Fatalf("%v; run this in internal/proof", err)
 	}
 	if *take {
 		takeMeasurements()

@@ -1,4 +1,4 @@
-package timeline
+package timeline_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/timeline"
 )
 
 // A right server is right at every speed, and a machine that is busy elsewhere
@@ -24,12 +25,12 @@ var speeds = []time.Duration{150 * time.Millisecond, 600 * time.Millisecond, 4 *
 
 // recordUntil records at one speed after the other until the order is right, and
 // returns the last recording.
-func recordUntil(t *testing.T, p *server.Program, right func(Recording) bool) Recording {
+func recordUntil(t *testing.T, p *server.Program, right func(timeline.Recording) bool) timeline.Recording {
 	t.Helper()
-	var r Recording
+	var r timeline.Recording
 	for _, slow := range speeds {
 		var err error
-		if r, err = Record(t.Context(), p, slow, nil); err != nil {
+		if r, err = timeline.Record(t.Context(), p, slow, nil); err != nil {
 			t.Fatal(err)
 		}
 		if right(r) {
@@ -46,21 +47,21 @@ func TestOrder(t *testing.T) {
 	for name, want := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			program, err := server.Open(filepath.Join("../..", name))
+			program, err := server.Open(filepath.Join(root, name))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer program.Close()
 
 			want := want.Order()
-			if Blind {
+			if timeline.Blind {
 				want = withoutServed(want)
 			}
-			got := recordUntil(t, program, func(r Recording) bool { return r.Order() == want })
+			got := recordUntil(t, program, func(r timeline.Recording) bool { return r.Order() == want })
 			if got.Order() != want {
 				got.Server = name
 				t.Errorf("%s does not treat its visitors as docs/figures/%s.svg shows. It was\n\n%s\nand now it is\n\n%s\nDoes one visitor wait for another who did not, or no longer? If that is what was meant: make figures",
-					name, name, read(t, "../../docs/figures/"+name+".txt"), Text(got, Style{Width: 80}))
+					name, name, read(t, filepath.Join(root, "docs/figures", name+".txt")), timeline.Text(got, timeline.Style{Width: 80}))
 			}
 		})
 	}
@@ -69,7 +70,7 @@ func TestOrder(t *testing.T) {
 func withoutServed(order string) string {
 	var b strings.Builder
 	for line := range strings.Lines(order) {
-		if !strings.HasSuffix(line, string(Served)+"\n") {
+		if !strings.HasSuffix(line, string(timeline.Served)+"\n") {
 			b.WriteString(line)
 		}
 	}
@@ -141,27 +142,31 @@ func oddServer(t *testing.T, name string) *server.Program {
 func TestOddServers(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		asked Kind // what it comes to for those who ask for something
-		other Kind // for the one who does not
+		asked timeline.Kind // what it comes to for those who ask for something
+		other timeline.Kind // for the one who does not
 	}{
-		{"deaf", Ignored, Leaves},
-		{"rude", Dropped, Dropped},
-		{"short", Dropped, Dropped},
-		{"gone", Refused, Refused},
+		{"deaf", timeline.Ignored, timeline.Leaves},
+		{"rude", timeline.Dropped, timeline.Dropped},
+		{"short", timeline.Dropped, timeline.Dropped},
+		{"gone", timeline.Refused, timeline.Refused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			as := func(r Recording) bool {
-				for _, l := range r.lanes() {
+			as := func(r timeline.Recording) bool {
+				last := map[string]timeline.Kind{}
+				for _, e := range r.Events {
+					last[e.Visitor] = e.Kind
+				}
+				for visitor, kind := range last {
 					want := tt.asked
-					if l.visitor == "silent" {
+					if visitor == "silent" {
 						want = tt.other
 					}
-					if l.last != want {
+					if kind != want {
 						return false
 					}
 				}
-				return true
+				return len(last) == 5
 			}
 			if r := recordUntil(t, oddServer(t, tt.name), as); !as(r) {
 				t.Errorf("want %q, and %q for the silent visitor; got\n%s", tt.asked, tt.other, r)
@@ -171,12 +176,12 @@ func TestOddServers(t *testing.T) {
 }
 
 func TestServerDies(t *testing.T) {
-	var r Recording
+	var r timeline.Recording
 	var err error
 	for _, slow := range speeds {
 		// That the process has ended comes out a little later than that
 		// nobody answers.
-		if r, err = Record(t.Context(), oddServer(t, "dying"), slow, nil); err != nil {
+		if r, err = timeline.Record(t.Context(), oddServer(t, "dying"), slow, nil); err != nil {
 			break
 		}
 	}
@@ -191,7 +196,7 @@ func TestServerDies(t *testing.T) {
 func TestPatience(t *testing.T) {
 	for name, want := range map[string]time.Duration{"deaf": 0, "impatient": 90 * time.Millisecond} {
 		ctx, cancel := context.WithCancel(t.Context())
-		r, err := Record(ctx, oddServer(t, name), 100*time.Millisecond, func(Recording) { cancel() })
+		r, err := timeline.Record(ctx, oddServer(t, name), 100*time.Millisecond, func(timeline.Recording) { cancel() })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: Record = %v; want %v, because it was canceled", name, err, context.Canceled)
 		}
@@ -199,4 +204,33 @@ func TestPatience(t *testing.T) {
 			t.Errorf("%s: patience %v, want %v", name, r.Patience, want)
 		}
 	}
+}
+
+const root = "../../.."
+
+// recorded reads the recordings that the figures are drawn from.
+func recorded(t *testing.T) map[string]timeline.Recording {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, "internal/timeline/testdata/stage*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings (%v); make figures", err)
+	}
+	recordings := make(map[string]timeline.Recording)
+	for _, file := range files {
+		r, err := timeline.Parse(read(t, file))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		recordings[strings.TrimSuffix(filepath.Base(file), ".txt")] = r
+	}
+	return recordings
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"bytes"
@@ -19,13 +19,10 @@ import (
 	"time"
 )
 
-// The test binary is check itself, and the servers that it is tried on, if its
-// first argument says so.
+// The test binary is the servers that check is tried on, if its first argument
+// says so.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
-		if os.Args[1] == "check" {
-			os.Exit(run(os.Args[2:], os.Stdout, os.Stderr))
-		}
 		if serve := hostile[os.Args[1]]; serve != nil {
 			flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
 			addr := flags.String("addr", "127.0.0.1:7878", "")
@@ -38,8 +35,25 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	flag.Set("test.parallel", "8") // it mostly waits
-	os.Exit(m.Run())
+	temp, err := os.MkdirTemp("", "check-test")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(temp, "check")
+	build := exec.Command("go", "build", "-o", binary, "./internal/cmd/check")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	os.RemoveAll(temp)
+	os.Exit(code)
 }
+
+const root = "../../.."
+
+// binary is the check that is tested.
+var binary string
 
 // hostile are servers that cannot be examined, or not to the end.
 var hostile = map[string]func(addr string, slow time.Duration){
@@ -168,7 +182,7 @@ func check(t *testing.T, args ...string) *session {
 			args[i] = "'" + exe + "' " + name
 		}
 	}
-	s := &session{Cmd: exec.Command(exe, append([]string{"check"}, args...)...), pids: filepath.Join(t.TempDir(), "pids"), temp: t.TempDir()}
+	s := &session{Cmd: exec.Command(binary, args...), pids: filepath.Join(t.TempDir(), "pids"), temp: t.TempDir()}
 	free := listen("127.0.0.1:0")
 	elsewhere := free.Addr().String()
 	free.Close()
@@ -272,7 +286,7 @@ func TestCheck(t *testing.T) {
 			[]string{"Your server does not behave like stage 4. The first story that failed is\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
 		{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../stage2-sequential-async"}, 1,
 			[]string{"Goroutine 1 serves it itself ...", "See docs/stage1-blocking.md"}},
-		// The one in Python is examined on its page, docs/your-own-server.md, by internal/book.
+		// The one in Python is examined on its page, docs/your-own-server.md, by the book.
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // open reads the book. Before there is one, it skips the test.
 func open(t *testing.T) *Book {
-	b, err := Open(filepath.Join("..", ".."))
+	b, err := Open(filepath.Join("..", "..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,15 @@
+module example.com/concurrent-web-server/internal/proof
+
+go 1.25
+
+require (
+	example.com/concurrent-web-server v0.0.0
+	github.com/rogpeppe/go-internal v1.16.0
+)
+
+require (
+	golang.org/x/sys v0.26.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
+)
+
+replace example.com/concurrent-web-server => ../..
