@@ -151,21 +151,27 @@ func TestWriterFails(t *testing.T) {
 
 // net.Pipe is a connection without buffers: each side waits for the other. The
 // handler must not write before it has read, nor wait for more than the head.
+// If it does, both wait for ever; in a synctest bubble that is noticed at once,
+// and the time jumps to the visitor's deadline.
 func TestPipe(t *testing.T) {
-	visitor, conn := net.Pipe()
-	go func() {
-		defer conn.Close()
-		handleConnection(conn)
-	}()
-	for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
-		if _, err := io.WriteString(visitor, piece); err != nil {
-			t.Fatalf("writing %q: %v", piece, err)
+	want := wantReply("200 OK", readFile(t, "hello.html"))
+	synctest.Test(t, func(t *testing.T) {
+		visitor, conn := net.Pipe()
+		defer visitor.Close()
+		visitor.SetDeadline(time.Now().Add(time.Minute))
+		go func() {
+			defer conn.Close()
+			handleConnection(conn)
+		}()
+		for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
+			if _, err := io.WriteString(visitor, piece); err != nil {
+				t.Fatalf("the handler does not read %q: %v", piece, err)
+			}
 		}
-	}
-	got, err := io.ReadAll(visitor)
-	if want := wantReply("200 OK", readFile(t, "hello.html")); err != nil || string(got) != want {
-		t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
-	}
+		if got, err := io.ReadAll(visitor); err != nil || string(got) != want {
+			t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+		}
+	})
 }
 
 // In a synctest bubble time is virtual: it jumps ahead as soon as every
