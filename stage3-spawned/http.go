@@ -22,12 +22,12 @@ type badRequest string
 func (status badRequest) Error() string { return string(status) }
 
 // readRequest returns the method and path of a request, as in "GET /sleep". It
-// reads the head to its empty line, or to the end of the input, and the body:
-// a socket that is closed with input unread sends a reset, and the visitor may
-// lose the reply. The error is a badRequest, or why no request has come.
+// reads the head to its empty line, or to the end of the input, and then the
+// body: a socket that is closed with input unread sends a reset, and the visitor
+// may lose the reply. The error is a badRequest, or why no request has come.
 func readRequest(conn io.Reader) (string, error) {
 	input := make([]byte, 0, 128) // a silent visitor costs these bytes
-	head, whole := 0, false       // the bytes of the head's lines so far; is the empty one among them?
+	head, whole := 0, false       // the length of the head's lines so far; has the empty one come?
 	for {
 		input = slices.Grow(input, 1) // does nothing until input is full
 		n, err := conn.Read(input[len(input):min(cap(input), maxInput)])
@@ -51,8 +51,8 @@ func readRequest(conn io.Reader) (string, error) {
 	}
 }
 
-// parseHead returns the request and the length of its body, maxInput at most.
-// Its stack is large, and so it is called when the wait is over.
+// parseHead returns the request and the length of its body, at most maxInput. It
+// needs a larger stack than readRequest, where silent visitors wait.
 func parseHead(head string) (request string, body int, err error) {
 	requestLine, fields, _ := strings.Cut(head, "\n")
 	for line := range strings.Lines(fields) {
