@@ -38,8 +38,7 @@ func listen(addr string) (*blockingListener, error) {
 func (l *blockingListener) Addr() net.Addr { return l.addr }
 
 // Accept waits for the next visitor, holding its thread. The caller closes the
-// connection. A Read from it, too, holds a thread until the visitor has said
-// something, and cannot be given a deadline.
+// connection. A Read from it holds a thread, too, and cannot have a deadline.
 func (l *blockingListener) Accept() (*os.File, error) {
 	fd, _, err := syscall.Accept(l.fd)
 	for err == syscall.EINTR || err == syscall.ECONNABORTED { // a signal; a visitor who has left
