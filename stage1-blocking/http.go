@@ -26,8 +26,8 @@ func (status badRequest) Error() string { return string(status) }
 // body: a socket that is closed with input unread sends a reset, and the visitor
 // may lose the reply. The error is a badRequest, or why no request has come.
 func readRequest(conn io.Reader) (string, error) {
-	input := make([]byte, 0, 128) // a silent visitor costs these bytes
-	head, whole := 0, false       // the length of the head's lines so far; has the empty one come?
+	input := make([]byte, 0, 96) // a silent visitor costs these bytes
+	head, whole := 0, false      // the length of the head's lines so far; has the empty one come?
 	for {
 		input = slices.Grow(input, 1) // does nothing until input is full
 		n, err := conn.Read(input[len(input):min(cap(input), maxInput)])
