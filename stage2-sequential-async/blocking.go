@@ -20,12 +20,12 @@ func listen(addr string) (*blockingListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() // the runtime's poller forgets it; its duplicate stays open
+	defer listener.Close() // the poller forgets its socket; the duplicate stays open
 	raw, err := listener.(*net.TCPListener).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	var fd int
+	fd := -1
 	raw.Control(func(original uintptr) { fd, err = syscall.Dup(int(original)) })
 	if err != nil {
 		return nil, os.NewSyscallError("dup", err)
@@ -47,6 +47,6 @@ func (l *blockingListener) Accept() (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("accept", err)
 	}
-	syscall.CloseOnExec(fd) // no program is started here that could have inherited fd by now
+	syscall.CloseOnExec(fd) // without ForkLock: this program starts no other
 	return os.NewFile(uintptr(fd), "visitor"), nil
 }
