@@ -14,6 +14,6 @@ func TestStage(t *testing.T) {
 		"command-line",
 		"one-at-a-time",
 		"waiting-holds-a-thread",
-		"where-is-goroutine-1",
+		"goroutine-1-serves",
 	)
 }

@@ -14,7 +14,7 @@ func TestStage(t *testing.T) {
 		"command-line",
 		"one-at-a-time",
 		"waiting-holds-a-thread",
-		"own-goroutine",
-		"where-is-goroutine-1",
+		"goroutine-1-awaits",
+		"forgotten-await",
 	)
 }

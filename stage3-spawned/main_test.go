@@ -14,7 +14,6 @@ func TestStage(t *testing.T) {
 		"command-line",
 		"many-at-once",
 		"waiting-holds-a-thread",
-		"own-goroutine",
-		"where-is-goroutine-1",
+		"accept-holds-a-thread",
 	)
 }

@@ -14,8 +14,7 @@ func TestStage(t *testing.T) {
 		"command-line",
 		"many-at-once",
 		"waiting-is-free",
-		"own-goroutine",
-		"where-is-goroutine-1",
+		"accept-is-parked",
 		"without-a-network",
 	)
 }

@@ -1,6 +1,7 @@
 package behaviour
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -42,14 +43,51 @@ func (g goroutine) runs(name string) bool {
 	return false
 }
 
-// functions returns the program's own functions on the stack, innermost first,
-// up to main.
-func (g goroutine) functions() string {
-	var names []string
-	for _, m := range own.FindAllStringSubmatch(g.stack, -1) {
-		if names = append(names, m[1]); m[1] == "main" {
-			break // a test binary has more
+// function returns the innermost of the program's own functions on the stack, or ""
+// if there is none.
+func (g goroutine) function() string {
+	if m := own.FindStringSubmatch(g.stack); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// where says where a goroutine is, as in "in Accept [IO wait]".
+func (g goroutine) where() string {
+	if g.runs(".Accept(") {
+		return fmt.Sprintf("in Accept [%s]", g.state)
+	}
+	function := strings.TrimPrefix(g.function(), "(*blockingListener).")
+	if function == "" {
+		return fmt.Sprintf("[%s]", g.state)
+	}
+	return fmt.Sprintf("in %s [%s]", function, g.state)
+}
+
+// summary says in a line where the program's own goroutines are.
+func summary(all []goroutine) string {
+	var sentences, places []string
+	others := map[string]int{}
+	for _, g := range all {
+		where := g.where()
+		if g.id == "1" {
+			sentences = append(sentences, "Goroutine 1 is "+where+".")
+		} else if g.function() != "" {
+			if others[where]++; others[where] == 1 {
+				places = append(places, where)
+			}
 		}
 	}
-	return strings.Join(names, ", called by ")
+	const most = 3
+	for _, where := range places[:min(len(places), most)] {
+		is := "others are"
+		if others[where] == 1 {
+			is = "other is"
+		}
+		sentences = append(sentences, fmt.Sprintf("%d %s %s.", others[where], is, where))
+	}
+	if len(places) == 0 {
+		sentences = append(sentences, "The program has no other.")
+	}
+	return strings.Join(sentences, " ")
 }

@@ -19,31 +19,80 @@ func (s *Server) Threads() (int, error) { return s.count("task") }
 // Descriptors returns how many file descriptors the server holds.
 func (s *Server) Descriptors() (int, error) { return s.count("fd") }
 
+// Zombies returns how many processes the server has started that have ended, and
+// for which it has not waited.
+func (s *Server) Zombies() (int, error) {
+	n := 0
+	for _, pid := range processTree(s.PID)[1:] {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if i := bytes.LastIndexByte(stat, ')'); err == nil && i >= 0 && bytes.HasPrefix(stat[i:], []byte(") Z")) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // count counts the entries of a folder in /proc/PID.
 func (s *Server) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range family(s.PID) {
+	for _, pid := range processTree(s.PID) {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
-		if err != nil {
-			return 0, err
+		if err != nil && pid == s.PID {
+			return 0, err // of a descendant it means that it has just ended
 		}
 		n += len(entries)
 	}
 	return n, nil
 }
 
-// Memory returns how many bytes of memory the server holds (its resident set).
-func (s *Server) Memory() (int64, error) {
+// Memory returns how many bytes of memory the server holds (its resident set), and
+// how many bytes of addresses it has, with memory behind them or without.
+func (s *Server) Memory() (resident, addresses int64, err error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	fields := strings.Fields(string(statm))
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("/proc/%d/statm: %q", s.PID, statm)
+	if _, err := fmt.Sscan(string(statm), &addresses, &resident); err != nil {
+		return 0, 0, fmt.Errorf("/proc/%d/statm: %q", s.PID, statm)
 	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize()), err
+	page := int64(os.Getpagesize())
+	return resident * page, addresses * page, nil
+}
+
+// LimitFiles sets the limit on open files of the running server, which is its soft
+// limit, as that of ulimit -n. With -1 it may open no more files than it has.
+func (s *Server) LimitFiles(n int) error {
+	for _, pid := range processTree(s.PID) {
+		var limit syscall.Rlimit
+		if err := prlimit(pid, nil, &limit); err != nil {
+			return err
+		}
+		most := n
+		if n < 0 { // the limit is on the numbers of descriptors
+			for most = 0; isOpen(pid, most); {
+				most++
+			}
+		}
+		limit.Cur = min(uint64(most), limit.Max)
+		if err := prlimit(pid, &limit, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isOpen(pid, fd int) bool {
+	_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+	return err == nil
+}
+
+func prlimit(pid int, set, get *syscall.Rlimit) error {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE,
+		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("prlimit", errno)
+	}
+	return nil
 }
 
 // CPU returns how much processor time the server has used, in user and kernel
@@ -51,13 +100,13 @@ func (s *Server) Memory() (int64, error) {
 // microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms.
 func (s *Server) CPU() (time.Duration, error) {
 	var total time.Duration
-	for _, pid := range family(s.PID) {
+	for _, pid := range processTree(s.PID) {
 		// A process has a clock, which others may read: see clock_getcpuclockid(3).
 		const schedClock = 2
 		clock := ^pid<<3 | schedClock
 		var used syscall.Timespec
 		_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&used)), 0)
-		if errno != 0 {
+		if errno != 0 && pid == s.PID {
 			return 0, os.NewSyscallError("clock_gettime", errno)
 		}
 		total += time.Duration(used.Nano())
@@ -72,19 +121,33 @@ func (s *Server) Asleep() (bool, error) {
 	return err == nil && !strings.ContainsAny(states, "RD"), err
 }
 
-// HasRead says whether the server has read all that was sent to it on the
-// connection that the client's end calls conn.
+// HasRead says whether the server has accepted the connection that the client's
+// end calls conn, and has read all that was sent to it.
 func (s *Server) HasRead(conn net.Conn) (bool, error) {
+	accepted, unread, err := s.connection(conn)
+	return accepted && unread == 0, err
+}
+
+// HasAccepted says whether the server has accepted the connection that the client's
+// end calls conn.
+func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
+	accepted, _, err := s.connection(conn)
+	return accepted, err
+}
+
+// connection returns whether the server has accepted a connection, and how many
+// bytes that were sent to it are still unread.
+func (s *Server) connection(conn net.Conn) (accepted bool, unread uint64, err error) {
 	visitor, err := netip.ParseAddrPort(conn.LocalAddr().String())
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	server, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
-	if accepted, unread, ok := lookUp(server, visitor); ok {
-		return accepted && unread == 0, nil
+	if accepted, unread, ok := tcpDiag(server, visitor); ok {
+		return accepted, uint64(unread), nil
 	}
 	// sl local_address rem_address st tx_queue:rx_queue ...
 	local, remote := fmt.Sprintf(":%04X", server.Port()), fmt.Sprintf(":%04X", visitor.Port())
@@ -96,20 +159,20 @@ func (s *Server) HasRead(conn net.Conn) (bool, error) {
 		for line := range strings.Lines(string(table)) {
 			f := strings.Fields(line)
 			if len(f) > 9 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) {
-				_, unread, _ := strings.Cut(f[4], ":")
-				accepted := f[9] != "0" // the inode, which a connection has once it is accepted
-				return accepted && strings.Trim(unread, "0") == "", nil
+				_, queue, _ := strings.Cut(f[4], ":")
+				unread, err := strconv.ParseUint(queue, 16, 64)
+				return f[9] != "0", unread, err // an accepted connection has an inode
 			}
 		}
 	}
-	return false, nil
+	return false, 0, nil
 }
 
 // states returns the state of each thread of the server, as R or S.
 func (s *Server) states() (string, error) {
 	var states []byte
 	buf := make([]byte, 512)
-	for _, pid := range family(s.PID) {
+	for _, pid := range processTree(s.PID) {
 		folder := "/proc/" + strconv.Itoa(pid) + "/task"
 		dir, err := os.Open(folder)
 		if err != nil {
@@ -139,30 +202,30 @@ func (s *Server) states() (string, error) {
 	return string(states), nil
 }
 
-// family returns a process and its descendants.
-func family(pid int) []int {
+// processTree returns a process and its descendants.
+func processTree(pid int) []int {
 	pids := []int{pid}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	for child := range strings.FieldsSeq(string(children)) {
 		if n, err := strconv.Atoi(child); err == nil {
-			pids = append(pids, family(n)...)
+			pids = append(pids, processTree(n)...)
 		}
 	}
 	return pids
 }
 
-// Adopt makes this process the parent of all that its servers start and leave
-// behind, so that KillStrays finds them.
-func Adopt() {
+// BecomeSubreaper makes this process the parent of all that its servers start and
+// leave behind, so that KillOrphans finds them.
+func BecomeSubreaper() {
 	const setChildSubreaper = 36 // see prctl(2)
 	syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0)
 }
 
-// KillStrays kills all that servers have left behind, such as a process that
+// KillOrphans kills all that servers have left behind, such as a process that
 // went into the background. It is for a process that is about to end.
-func KillStrays() {
+func KillOrphans() {
 	own := syscall.Getpgrp()
-	for _, pid := range family(os.Getpid())[1:] {
+	for _, pid := range processTree(os.Getpid())[1:] {
 		if group, err := syscall.Getpgid(pid); err == nil && group != own && int32(pid) != guardPID.Load() {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}

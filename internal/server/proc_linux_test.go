@@ -45,7 +45,7 @@ func TestHasRead(t *testing.T) {
 
 			local := netip.MustParseAddrPort(visitor.RemoteAddr().String())
 			remote := netip.MustParseAddrPort(visitor.LocalAddr().String())
-			if _, _, ok := lookUp(local, remote); !ok {
+			if _, _, ok := tcpDiag(local, remote); !ok {
 				t.Log("this kernel does not answer sock_diag; HasRead read all of /proc/net/tcp")
 			}
 		})

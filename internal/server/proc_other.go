@@ -10,17 +10,20 @@ import (
 
 // What follows looks into Linux's /proc, and is not to be had elsewhere.
 
-func (s *Server) Threads() (int, error)          { return 0, errors.ErrUnsupported }
-func (s *Server) Descriptors() (int, error)      { return 0, errors.ErrUnsupported }
-func (s *Server) Memory() (int64, error)         { return 0, errors.ErrUnsupported }
-func (s *Server) CPU() (time.Duration, error)    { return 0, errors.ErrUnsupported }
-func (s *Server) Asleep() (bool, error)          { return false, errors.ErrUnsupported }
-func (s *Server) HasRead(net.Conn) (bool, error) { return false, errors.ErrUnsupported }
+func (s *Server) Threads() (int, error)              { return 0, errors.ErrUnsupported }
+func (s *Server) Descriptors() (int, error)          { return 0, errors.ErrUnsupported }
+func (s *Server) Memory() (int64, int64, error)      { return 0, 0, errors.ErrUnsupported }
+func (s *Server) LimitFiles(int) error               { return errors.ErrUnsupported }
+func (s *Server) CPU() (time.Duration, error)        { return 0, errors.ErrUnsupported }
+func (s *Server) Asleep() (bool, error)              { return false, errors.ErrUnsupported }
+func (s *Server) Zombies() (int, error)              { return 0, errors.ErrUnsupported }
+func (s *Server) HasRead(net.Conn) (bool, error)     { return false, errors.ErrUnsupported }
+func (s *Server) HasAccepted(net.Conn) (bool, error) { return false, errors.ErrUnsupported }
 
-// family returns a process; which ones it has started is not to be had, either.
-func family(pid int) []int { return []int{pid} }
+// processTree returns a process; which ones it has started is not to be had, either.
+func processTree(pid int) []int { return []int{pid} }
 
-// Adopt and KillStrays do nothing here: a server that goes into the background
+// BecomeSubreaper and KillOrphans do nothing here: a server that goes into the background
 // is left there.
-func Adopt()      {}
-func KillStrays() {}
+func BecomeSubreaper() {}
+func KillOrphans()     {}

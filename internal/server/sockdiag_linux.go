@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// lookUp asks the kernel for one connection, by its two ends: whether whoever
+// tcpDiag asks the kernel for one connection, by its two ends: whether whoever
 // has the local end has accepted it, and how many bytes have come that it has
 // not read. It says !ok if there is none, or if this kernel does not answer such
 // questions (see sock_diag(7)). Unlike /proc/net/tcp, which has every connection
 // of the system, its answer takes no longer where there are many.
-func lookUp(local, remote netip.AddrPort) (accepted bool, unread uint32, ok bool) {
+func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok bool) {
 	const (
 		sockDiagByFamily = 20
 		requestSize      = syscall.SizeofNlMsghdr + 56 // struct inet_diag_req_v2

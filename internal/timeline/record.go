@@ -132,7 +132,7 @@ func Record(ctx context.Context, p *server.Program, slow time.Duration, watch fu
 		}
 		switch {
 		case s.Exited():
-			state, _ := s.Wait()
+			state, _ := s.Wait(0)
 			return r, fmt.Errorf("%s ended (%v) while it had visitors. It printed:\n%s", p.Name, state, s.Log())
 		case len(visitors) == len(play) && !waiting:
 			return r, nil

@@ -1,7 +1,9 @@
+// Package matrix tells every story about every stage, held and not held. Each stage
+// has exactly the behaviours of its column, and the ladder that the pages show is the
+// one that was measured.
 package matrix
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
@@ -20,21 +23,12 @@ var update = flag.Bool("update", false, "write the ladder that was measured into
 
 const root = "../../.."
 
-// TestMatrix tells every story about every stage, held and not held. Each stage
-// has exactly the behaviours of its column, and the ladder that the pages show is
-// the one that was measured.
-func TestMatrix(t *testing.T) {
-	var scripts []string
-	for _, b := range behaviour.Behaviours {
-		s, err := behaviour.Scripts(root, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		scripts = append(scripts, s...)
-	}
-	checkFolders(t)
+// A column is what came of the stories about one stage, by script.
+type column map[string]behaviour.Result
 
-	columns := make([]map[string]behaviour.Result, len(behaviour.Stages)) // by script
+// measure tells all stories about all stages.
+func measure(t *testing.T) []column {
+	columns := make([]column, len(behaviour.Stages))
 	var wg sync.WaitGroup
 	for i, stage := range behaviour.Stages {
 		wg.Go(func() {
@@ -44,111 +38,145 @@ func TestMatrix(t *testing.T) {
 				return
 			}
 			defer program.Close()
-			column := map[string]behaviour.Result{}
-			for _, r := range behaviour.Examine(root, program, scripts, 8, nil) {
-				column[r.Script] = r
+			teller := &behaviour.Teller{Root: root, Program: program, Stage: true, Has: stage.Has}
+			teller.Deadline, _ = t.Deadline()
+			columns[i] = column{}
+			for _, r := range teller.Run(t.Context(), behaviour.Scripts(), 8, nil) {
+				columns[i][r.Script] = r
+				if r.Took > 3*time.Second {
+					t.Logf("%s %s %v", stage.Folder, r.Script, r.Took)
+				}
 			}
-			columns[i] = column
 		})
 	}
 	wg.Wait()
+	return columns
+}
+
+func TestMatrix(t *testing.T) {
+	columns := measure(t)
 	if t.Failed() {
 		return
 	}
 	for i, stage := range behaviour.Stages {
-		for _, b := range behaviour.Behaviours {
-			checkBehaviour(t, stage, b, scripts, columns[i])
+		for _, b := range behaviour.Behaviours() {
+			checkBehaviour(t, stage, b, columns[i])
 		}
 	}
-	if t.Failed() {
-		return // what the stage's own test says is what matters
-	}
 	ladder := renderLadder(t, columns)
-	t.Logf("measured:\n%s", ladder)
 	if !t.Failed() {
+		t.Logf("measured:\n%s", ladder)
 		comparePages(t, ladder)
 	}
 }
 
-// checkFolders says if a folder of testdata is nowhere in the ladder.
-func checkFolders(t *testing.T) {
-	folders, err := os.ReadDir(filepath.Join(root, "testdata"))
+// Every script is in the order of the stories, and every folder a behaviour of a stage.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "testdata", "*", "*.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range folders {
-		known := false
-		for _, stage := range behaviour.Stages {
-			known = known || stage.Has(f.Name())
+	listed := behaviour.Scripts()
+	for _, file := range files {
+		script := filepath.Base(filepath.Dir(file)) + "/" + strings.TrimSuffix(filepath.Base(file), ".txtar")
+		if i := slices.Index(listed, script); i < 0 {
+			t.Errorf("testdata/%s.txtar is not in the list of stories, in ladder.go", script)
+		} else {
+			listed = slices.Delete(listed, i, i+1)
 		}
-		if !known {
-			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", f.Name())
+		if !slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Has(behaviour.Folder(script)) }) {
+			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", behaviour.Folder(script))
+		}
+	}
+	for _, script := range listed {
+		t.Errorf("there is no testdata/%s.txtar", script)
+	}
+}
+
+// The test of a stage names the behaviours of its column.
+func TestStageTests(t *testing.T) {
+	for _, stage := range behaviour.Stages {
+		source, err := os.ReadFile(filepath.Join(root, stage.Folder, "main_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var named []string
+		for _, m := range regexp.MustCompile(`(?m)^\t\t"(.*)",$`).FindAllStringSubmatch(string(source), -1) {
+			named = append(named, m[1])
+		}
+		if !slices.Equal(named, stage.Behaviours) {
+			t.Errorf("%s/main_test.go names %q; want %q, as in ladder.go", stage.Folder, named, stage.Behaviours)
 		}
 	}
 }
 
-func checkBehaviour(t *testing.T, stage behaviour.Stage, b string, scripts []string, column map[string]behaviour.Result) {
-	var passed, failed []behaviour.Result
-	for _, script := range scripts {
-		r := column[script]
-		if r.Behaviour != b || r.Skipped != "" {
-			continue
+// http.go is the same in all stages, and the pages are.
+func TestSameFiles(t *testing.T) {
+	for _, name := range []string{"http.go", "hello.html", "404.html"} {
+		want, err := os.ReadFile(filepath.Join(root, behaviour.Stages[0].Folder, name))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if b == "where-is-goroutine-1" && script != b+"/"+stage.Folder {
-			// The other stages' stories. Those of 4 and 5 are the same.
-			if !r.Failed && stage.Number < 4 {
-				t.Errorf("%s passes %s, which is another stage's", stage.Folder, script)
+		for _, stage := range behaviour.Stages[1:] {
+			if got, err := os.ReadFile(filepath.Join(root, stage.Folder, name)); err != nil || string(got) != string(want) {
+				t.Errorf("%s/%s (%v) is not that of %s", stage.Folder, name, err, behaviour.Stages[0].Folder)
 			}
-			continue
-		}
-		if r.Failed {
-			failed = append(failed, r)
-		} else {
-			passed = append(passed, r)
 		}
 	}
-	switch {
-	case stage.Has(b):
-		for _, r := range failed {
-			reason, _, _ := strings.Cut(r.Reason, "\n")
-			t.Errorf("%s fails %s, which go test ./%[1]s tells in full: %s", stage.Folder, r.Script, reason)
+}
+
+func checkBehaviour(t *testing.T, stage behaviour.Stage, b string, results column) {
+	failed, passed := 0, 0
+	for _, script := range behaviour.Scripts(b) {
+		switch r := results[script]; {
+		case r.Skipped != "":
+		case r.Failed:
+			failed++
+			if stage.Has(b) {
+				t.Errorf("%s fails %v", stage.Folder, r)
+			}
+		default:
+			passed++
 		}
-	case len(failed) == 0 && len(passed) > 0:
+	}
+	if !stage.Has(b) && failed == 0 && passed > 0 {
 		t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, b)
 	}
 }
 
 // holds decides a row for a stage.
-func holds(row behaviour.Row, column map[string]behaviour.Result) (holds bool, err error) {
-	yes, no := true, true
-	var reasons []string
-	for _, script := range row.Yes {
-		if r := column[script]; r.Failed {
-			yes = false
-			reasons = append(reasons, r.String())
-		} else if r.Script == "" {
-			return false, fmt.Errorf("there is no script %s", script)
-		}
-	}
-	for _, script := range row.No {
-		if r := column[script]; r.Failed {
-			no = false
-			reasons = append(reasons, r.String())
-		} else if r.Script == "" {
-			return false, fmt.Errorf("there is no script %s", script)
-		}
-	}
+func holds(row behaviour.Row, results column) (holds bool, err error) {
+	yes, reasons := passAll(row.Yes, results)
+	no, reasonsNot := passAll(row.No, results)
 	if row.No == nil {
-		no = regexp.MustCompile(row.Reason).MatchString(strings.Join(reasons, "\n"))
+		no = regexp.MustCompile(row.Reason).MatchString(reasons)
 	}
 	if yes == no {
-		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s", yes, no, strings.Join(reasons, "\n"))
+		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s%s", yes, no, reasons, reasonsNot)
 	}
 	return yes, nil
 }
 
+// passAll says whether all scripts pass, of which one can be several with a | between
+// them, one of which has to. The reasons are those of all that fail.
+func passAll(scripts []string, results column) (pass bool, reasons string) {
+	pass = true
+	for _, alternatives := range scripts {
+		one := false
+		for script := range strings.SplitSeq(alternatives, "|") {
+			r, ok := results[script]
+			if r.Failed {
+				reasons += r.String()
+			}
+			one = one || ok && !r.Failed && r.Skipped == ""
+		}
+		pass = pass && one
+	}
+	return pass, reasons
+}
+
 // renderLadder returns the ladder as a table in Markdown.
-func renderLadder(t *testing.T, columns []map[string]behaviour.Result) string {
+func renderLadder(t *testing.T, columns []column) string {
 	var b strings.Builder
 	b.WriteString("|")
 	for _, stage := range behaviour.Stages {
@@ -169,61 +197,48 @@ func renderLadder(t *testing.T, columns []map[string]behaviour.Result) string {
 	return b.String()
 }
 
-const (
-	ladderBegin = "<!-- ladder -->\n"
-	ladderEnd   = "<!-- /ladder -->\n"
-)
+var shownLadder = regexp.MustCompile(`(?s)(<!-- ladder -->\n\n).*?(\n<!-- /ladder -->)`)
 
 // comparePages compares the ladder of every page that shows it, which is between
-// <!-- ladder --> and <!-- /ladder -->, with the one that was measured. A page
-// may also show single rows.
+// <!-- ladder --> and <!-- /ladder -->, with the one that was measured. A page may also
+// show single rows.
 func comparePages(t *testing.T, ladder string) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	inReadme := false
+	shown := 0
 	for _, file := range append(pages, filepath.Join(root, "README.md")) {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			t.Error(err)
-			continue
+			t.Fatal(err)
 		}
 		compareRows(t, file, string(text), ladder)
-		before, rest, found := bytes.Cut(text, []byte(ladderBegin))
-		shown, after, closed := bytes.Cut(rest, []byte(ladderEnd))
-		if !found {
-			continue
+		if shownLadder.Match(text) {
+			shown++
 		}
-		page, _ := filepath.Rel(root, file)
-		if !closed {
-			t.Errorf("%s: the ladder has no end: %s", page, ladderEnd)
-			continue
-		}
-		inReadme = inReadme || page == "README.md"
 		want := ladder
-		if filepath.Dir(page) == "docs" {
-			want = strings.ReplaceAll(want, "](docs/", "](")
+		if filepath.Base(filepath.Dir(file)) == "docs" {
+			want = strings.ReplaceAll(ladder, "](docs/", "](")
 		}
-		if strings.Trim(string(shown), "\n") == strings.Trim(want, "\n") {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s shows another ladder than was measured. It shows\n%s\nand this was measured (go test ./matrix -update writes it there):\n%s", page, shown, want)
-			continue
-		}
-		text = slices.Concat(before, []byte(ladderBegin+"\n"+want+"\n"+ladderEnd), after)
-		if err := os.WriteFile(file, text, 0o666); err != nil {
-			t.Error(err)
+		written := shownLadder.ReplaceAll(text, []byte("${1}"+want+"${2}"))
+		switch {
+		case string(written) == string(text):
+		case *update:
+			if err := os.WriteFile(file, written, 0o666); err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Errorf("%s shows another ladder than was measured; -update writes this into it:\n%s", file, want)
 		}
 	}
-	if !inReadme {
-		t.Errorf("README.md does not show the ladder, between %q and %q", ladderBegin, ladderEnd)
+	if shown == 0 {
+		t.Error("no page shows the ladder, between <!-- ladder --> and <!-- /ladder -->")
 	}
 }
 
-// compareRows compares the rows of the ladder that a page shows by themselves.
-// The one that the page is about may be bold.
+// compareRows compares the rows of the ladder that a page shows by themselves. The
+// stage that the page is about may be bold.
 func compareRows(t *testing.T, file, text, ladder string) {
 	measured := map[string]string{} // the row, by what it says
 	for line := range strings.Lines(ladder) {
@@ -236,13 +251,12 @@ func compareRows(t *testing.T, file, text, ladder string) {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
-		if !strings.HasPrefix(line, "| ") {
+		row := strings.ReplaceAll(line, "**", "")
+		if !strings.HasPrefix(row, "| ") {
 			continue
 		}
-		row := strings.ReplaceAll(line, "**", "")
 		if want := measured[strings.Split(row, "|")[1]]; want != "" && row != want {
-			page, _ := filepath.Rel(root, file)
-			t.Errorf("%s:%d shows the row\n%sand this was measured:\n%s", page, n, row, want)
+			t.Errorf("%s:%d shows the row\n%sand this was measured:\n%s", file, n, row, want)
 		}
 	}
 }

@@ -1,0 +1,112 @@
+package visitor
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Request returns what a browser sends, cut to what matters.
+func Request(method, path string) string {
+	return method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+}
+
+// Whole says whether a reply is complete, by its own Content-Length.
+func Whole(reply []byte) bool {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(reply)), nil)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err == nil && resp.ContentLength >= 0
+}
+
+// Status returns the status of the reply, as in "200", or "" if there is none.
+func (v *Visitor) Status() string {
+	reply, _ := v.Reply()
+	line, _, _ := strings.Cut(string(reply), "\n")
+	if words := strings.Fields(line); len(words) > 1 && strings.HasPrefix(words[0], "HTTP/") {
+		return words[1]
+	}
+	return ""
+}
+
+// Check reads the reply of a visitor whose connection has ended. It must be one
+// well-formed reply with one of the statuses, whose end is the connection's.
+// A refusal, 400 or 431, need not be a page or name its length, unless strict. Check
+// returns the page. The error says what is wrong with the reply.
+func (v *Visitor) Check(strict bool, statuses ...string) (page string, err error) {
+	reply, end := v.Reply()
+	switch {
+	case len(reply) == 0 && end == io.EOF:
+		return "", errors.New("the connection was closed without an answer")
+	case len(reply) == 0:
+		return "", fmt.Errorf("there was no answer: %v", end)
+	}
+	rest := bytes.NewReader(reply)
+	in := bufio.NewReader(rest)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return "", fmt.Errorf("the answer is not HTTP: %v, in %.200q", err, reply)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	head, _, wellEnded := strings.Cut(string(reply), "\r\n\r\n")
+	status := fmt.Sprint(resp.StatusCode)
+	wanted := false
+	for _, s := range statuses {
+		wanted = wanted || s == status
+	}
+	cutOff := status == "431" // who is refused while still sending may lose the end
+	refused := !strict && (cutOff || status == "400")
+	switch {
+	case !wanted:
+		return "", fmt.Errorf("the answer is %s, not %s", resp.Status, strings.Join(statuses, " or "))
+	case !wellEnded || strings.Contains(strings.ReplaceAll(head, "\r\n", ""), "\n"):
+		return "", fmt.Errorf("the lines of the answer's head do not all end in \\r\\n: %.200q", reply)
+	case resp.Header.Get("Content-Length") == "" && !refused:
+		return "", fmt.Errorf("the answer does not name its length: there is no Content-Length in\n%s", head)
+	case err != nil && !cutOff:
+		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d", len(content), resp.ContentLength)
+	case in.Buffered()+rest.Len() > 0:
+		return "", fmt.Errorf("the answer goes on after its Content-Length of %d: %d more bytes", resp.ContentLength, in.Buffered()+rest.Len())
+	case !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") && !refused:
+		return "", fmt.Errorf("the answer does not say that it is a page: there is no Content-Type: text/html in\n%s", head)
+	case !resp.Close && !refused:
+		return "", fmt.Errorf("the connection is closed after the answer, which does not say so: there is no Connection: close in\n%s", head)
+	case end != io.EOF && !cutOff:
+		return "", fmt.Errorf("the answer is whole, but does not end well: %v. (A socket that is closed with input unread resets the connection)", end)
+	}
+	return string(content), nil
+}
+
+// Get makes one request for path over a connection of its own, and returns the
+// whole reply once it is there and the connection has ended. It takes little
+// processor time, for the benchmarks, and gives up at the deadline.
+func Get(addr, path string, deadline time.Time) (reply []byte, err error) {
+	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1}
+	conn, err := dialer.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	conn.SetDeadline(deadline)
+	if _, err := io.WriteString(conn, Request("GET", path)); err != nil {
+		return nil, err
+	}
+	reply = make([]byte, 2048)
+	n, err := io.ReadFull(conn, reply)
+	switch {
+	case err == nil:
+		return nil, fmt.Errorf("a reply of more than %d bytes", n)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, err
+	}
+	return reply[:n], nil
+}

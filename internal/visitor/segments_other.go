@@ -1,0 +1,9 @@
+//go:build !linux
+
+package visitor
+
+import "errors"
+
+// Segments returns how many TCP segments with data the visitor has received, where
+// the system tells.
+func (v *Visitor) Segments() (int, error) { return 0, errors.ErrUnsupported }

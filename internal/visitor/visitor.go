@@ -1,0 +1,321 @@
+// Package visitor is a web server's visitor: one connection, what is sent over
+// it, and all that can be seen of it from the visitor's end. The scripts, the
+// timeline, the lab and the benchmarks all have their visitors from here.
+package visitor
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Visitor is one connection to a server. Nothing that it does makes its caller
+// wait: it connects, sends and receives in the background.
+type Visitor struct {
+	// Name is what the visitor is called in a story.
+	Name string
+	// Arrived is when the visitor began to connect.
+	Arrived time.Time
+
+	cancel    context.CancelFunc // ends the attempt to connect
+	connected chan struct{}      // closed once conn or dialErr is set
+	received  chan struct{}      // closed once nothing more is received
+	conn      *net.TCPConn
+	raw       syscall.RawConn
+	dialErr   error
+
+	// The goroutine that receives takes bytes from the socket only while it holds
+	// mu. So whoever holds mu can tell whether an answer has arrived, by looking
+	// at reply and at the socket.
+	mu    sync.Mutex
+	reply []byte
+	first time.Time // when the first byte of the reply was received
+	end   error     // io.EOF or a reset, once the server has ended the connection
+
+	sendMu   sync.Mutex
+	queue    []func() error // what is still to be sent, one write each
+	sending  bool
+	asked    time.Time // when the first byte was sent
+	said     []string  // all that has been given to Send
+	sendErr  error
+	lastSent time.Time
+	pause    time.Duration // the longest time between two writes of Repeat
+}
+
+// Connect begins to connect to addr and returns at once. End it with Close or Reset.
+func Connect(name, addr string) *Visitor {
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &Visitor{Name: name, Arrived: time.Now(), cancel: cancel,
+		connected: make(chan struct{}), received: make(chan struct{})}
+	go func() {
+		defer close(v.received)
+		dialer := net.Dialer{KeepAlive: -1}
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		if err == nil {
+			v.conn = conn.(*net.TCPConn)
+			v.raw, err = v.conn.SyscallConn()
+		}
+		v.dialErr = err
+		close(v.connected)
+		if err == nil {
+			v.receive()
+		}
+	}()
+	return v
+}
+
+// Connected says whether the attempt to connect is over, and with which error.
+func (v *Visitor) Connected() (over bool, err error) {
+	select {
+	case <-v.connected:
+		return true, v.dialErr
+	default:
+		return false, nil
+	}
+}
+
+// Conn returns the connection, or nil as long as there is none.
+func (v *Visitor) Conn() net.Conn {
+	if over, err := v.Connected(); !over || err != nil {
+		return nil
+	}
+	return v.conn
+}
+
+var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
+
+func (v *Visitor) receive() {
+	err := v.raw.Read(func(fd uintptr) (done bool) {
+		buf := buffers.Get().(*[4096]byte)
+		defer buffers.Put(buf)
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for v.end == nil {
+			n, err := syscall.Read(int(fd), buf[:])
+			switch {
+			case err == syscall.EINTR:
+			case err == syscall.EAGAIN:
+				return false // wait until there is more
+			case err != nil:
+				v.end = err
+			case n == 0:
+				v.end = io.EOF
+			default:
+				if len(v.reply) == 0 {
+					v.first = time.Now()
+				}
+				v.reply = append(v.reply, buf[:n]...)
+			}
+		}
+		return true
+	})
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil && v.end == nil {
+		v.end = err // closed by Close or Reset
+	}
+}
+
+// Send sends the pieces in the background, each with a write of its own, after
+// all that was given to it before. An error, because the server has closed or does
+// not read, ends the sending; see SendErr.
+func (v *Visitor) Send(pieces ...string) {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	v.said = append(v.said, pieces...)
+	for _, piece := range pieces {
+		v.enqueue(func() error { return v.write(piece) })
+	}
+}
+
+// Repeat sends the piece again and again, once every interval, until the
+// connection ends.
+func (v *Visitor) Repeat(piece string, interval time.Duration) {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	v.enqueue(func() error {
+		last := time.Now()
+		for {
+			if err := v.write(piece); err != nil {
+				return err
+			}
+			v.sendMu.Lock()
+			v.pause = max(v.pause, time.Since(last))
+			last = time.Now()
+			v.lastSent = last
+			v.sendMu.Unlock()
+			select {
+			case <-v.received:
+				return nil
+			case <-time.After(interval):
+			}
+		}
+	})
+}
+
+// CloseWrite says that nothing more will be sent. The visitor goes on listening.
+func (v *Visitor) CloseWrite() {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	v.enqueue(func() error { return v.conn.CloseWrite() })
+}
+
+// enqueue has the write done after those before it. The caller holds sendMu.
+func (v *Visitor) enqueue(write func() error) {
+	v.queue = append(v.queue, write)
+	if !v.sending {
+		v.sending = true
+		go v.send()
+	}
+}
+
+func (v *Visitor) send() {
+	<-v.connected
+	for {
+		v.sendMu.Lock()
+		if len(v.queue) == 0 || v.dialErr != nil || v.sendErr != nil {
+			v.queue, v.sending = nil, false
+			v.sendMu.Unlock()
+			return
+		}
+		write := v.queue[0]
+		v.queue = v.queue[1:]
+		if v.asked.IsZero() {
+			v.asked = time.Now()
+		}
+		v.sendMu.Unlock()
+		err := write()
+		v.sendMu.Lock()
+		v.sendErr = err
+		v.sendMu.Unlock()
+	}
+}
+
+// write writes in parts, because a single write would copy all of it at once. Go
+// sets TCP_NODELAY, so that a small write is a packet.
+func (v *Visitor) write(piece string) error {
+	for piece != "" {
+		n := min(len(piece), 64<<10)
+		if _, err := io.WriteString(v.conn, piece[:n]); err != nil {
+			return err
+		}
+		piece = piece[n:]
+	}
+	return nil
+}
+
+// Sent says whether all that was given to Send has been sent, or cannot be.
+func (v *Visitor) Sent() bool {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	return !v.sending
+}
+
+// Asked returns when the first byte was sent, or the zero time.
+func (v *Visitor) Asked() time.Time {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	return v.asked
+}
+
+// Said returns all that has been given to Send, in one.
+func (v *Visitor) Said() string {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	said := ""
+	for _, piece := range v.said {
+		said += piece
+	}
+	return said
+}
+
+// Pause returns the longest time between two writes of Repeat, and when the last
+// of them was; the zero values if there was none.
+func (v *Visitor) Pause() (longest time.Duration, last time.Time) {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	return v.pause, v.lastSent
+}
+
+// Answered says whether anything has come back, be it the connection's end. It sees
+// what has arrived at the socket, received or not. So if the server has answered one
+// visitor before another, and the second one's answer has been seen, then the
+// first one's is seen as well.
+func (v *Visitor) Answered() bool {
+	replied, ended := v.arrived()
+	return replied || ended
+}
+
+// Replied says whether any byte of a reply has come.
+func (v *Visitor) Replied() bool {
+	replied, _ := v.arrived()
+	return replied
+}
+
+// Ended says whether the server has ended the connection.
+func (v *Visitor) Ended() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.end != nil
+}
+
+func (v *Visitor) arrived() (replied, ended bool) {
+	if v.Conn() == nil {
+		return false, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.reply) > 0 || v.end != nil {
+		return len(v.reply) > 0, v.end != nil
+	}
+	v.raw.Control(func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		replied = err == nil && n > 0
+		ended = err == nil && n == 0 || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
+	})
+	return replied, ended
+}
+
+// Reply returns what has been received so far, and how the connection ended: nil if
+// it has not, io.EOF if the server has closed it, or another error.
+func (v *Visitor) Reply() (reply []byte, end error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.reply, v.end
+}
+
+// Took returns how long after the first byte was sent the first byte of the reply
+// was received, or 0 if none has been.
+func (v *Visitor) Took() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.first.IsZero() {
+		return 0
+	}
+	return v.first.Sub(v.Asked())
+}
+
+// Close ends the connection in the ordinary way. It may be called again.
+func (v *Visitor) Close() { v.hangUp(false) }
+
+// Reset ends the connection so that the server gets a reset.
+func (v *Visitor) Reset() { v.hangUp(true) }
+
+func (v *Visitor) hangUp(reset bool) {
+	v.cancel()
+	<-v.connected
+	if v.conn != nil {
+		if reset {
+			v.conn.SetLinger(0)
+		}
+		v.conn.Close()
+	}
+	<-v.received
+}
+
+// Refused says whether the error of Connected means that nobody listens at the address.
+func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
