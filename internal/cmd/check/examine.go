@@ -155,7 +155,9 @@ func staysQuiet(s *server.Server) error {
 func endsWhenInterrupted(first, second *server.Server, said int) error {
 	first.Signal(syscall.SIGINT)
 	second.Signal(syscall.SIGINT)
-	first.Await(server.Idle, func() bool { return first.Exited() && second.Exited() || first.Flooded() })
+	for _, s := range []*server.Server{first, second} {
+		s.Await(server.Idle, func() bool { return s.Exited() || s.Flooded() })
+	}
 	// One that prints without end sleeps when the pipe is full, and on a busy machine
 	// that is long before it has printed a megabyte. A pipe holds 64 KiB.
 	const most = 32 << 10
