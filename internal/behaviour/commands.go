@@ -40,7 +40,7 @@ var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"answer":      command("answer NAME STATUS [TEXT]", answer),
 	"dropped":     command("dropped NAME", dropped),
 	"closed":      command("closed NAME [already]", closed),
-	"waits":       command("waits NAME...", waits),
+	"waits":       command("waits [NAME...]", waits),
 	"in-progress": command("in-progress NAME", inProgress),
 	"overtakes":   command("overtakes QUICK SLOW", overtakes),
 	"in-order":    command("in-order NAME NAME...", inOrder),
@@ -132,8 +132,8 @@ func signal(s *story, args []string) error {
 // "signal: interrupt" is interrupt.
 func exits(s *story, args []string) error {
 	idle := s.idle()
-	if !s.stage {
-		idle += 5 * time.Second // which that of net/http gives those who have said nothing
+	if !s.stage && s.somebodySilent() {
+		idle += 5 * time.Second // which that of net/http gives them
 	}
 	state, err := s.srv.Wait(idle)
 	if err != nil {
@@ -345,12 +345,27 @@ func count(s *story, args []string) error {
 		return err != nil || (n >= limit) == atLeast || n == limit
 	}
 	if !s.await(holds) {
-		return s.fail("The server has %d %s; %s %d were expected%s.", n, what, strings.ReplaceAll(args[1], "-", " "), limit, since)
+		return s.fail("%s; %s %d were expected%s.", counted(what, n), strings.ReplaceAll(args[1], "-", " "), limit, since)
 	}
 	if err != nil {
 		return s.fail("The server cannot be looked at: %v.", err)
 	}
 	return nil
+}
+
+// counted says how many there are.
+func counted(what string, n int) string {
+	switch what {
+	case "zombies":
+		return fmt.Sprintf("%d processes of the server's have ended, and it has not waited for them", n)
+	case "segments":
+		return fmt.Sprintf("The reply came in %d pieces", n)
+	case "MiB":
+		return fmt.Sprintf("The server holds %d MiB of memory", n)
+	case "address-space":
+		return fmt.Sprintf("The server has %d MiB of addresses", n)
+	}
+	return fmt.Sprintf("The server has %d %s", n, what)
 }
 
 func dump(s *story, args []string) error {

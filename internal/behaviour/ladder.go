@@ -18,7 +18,7 @@ type topic struct {
 // the cause.
 var topics = []topic{
 	{"serves its pages", []string{
-		"pages/home", "pages/not-found", "pages/slow", "pages/packets", "pages/cut-short", "pages/one-request",
+		"pages/home", "pages/not-found", "pages/few-writes", "pages/slow", "pages/packets", "pages/cut-short", "pages/one-request",
 		"pages/request-line", "pages/not-http", "pages/odd-headers", "pages/cookies", "pages/too-long", "pages/visitor-resets", "pages/visitors-leave", "pages/accept-fails",
 	}},
 	{"serves one visitor at a time", []string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -246,6 +247,18 @@ func asksFor(v *visitor.Visitor, path string) bool {
 	return strings.HasPrefix(v.Said(), "GET "+path+" ")
 }
 
+// somebodySilent says whether a visitor is there who has said nothing.
+func (s *story) somebodySilent() bool {
+	for _, vs := range s.visitors {
+		for _, v := range vs {
+			if v.Said() == "" && !v.Ended() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Waiting.
 
 // await polls until cond holds. It returns false once nothing more is to be
@@ -352,7 +365,7 @@ func quote(log string) string {
 			break
 		}
 	}
-	lines := strings.Split(strings.TrimSpace(log), "\n")
+	lines := slices.Compact(strings.Split(strings.TrimSpace(log), "\n"))
 	if len(lines) > most {
 		lines = append(lines[:most], fmt.Sprintf("[and %d lines more]", len(lines)-most))
 	}
