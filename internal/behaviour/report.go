@@ -72,11 +72,14 @@ func (r *Report) Lines() []string {
 			results = r.of(whereIs...)
 			name, says, goroutine1 = "where is goroutine 1", where(results), true
 		}
-		if len(results) == 0 {
+		if len(results) == 0 || results[0].Skipped == notTold {
 			continue
 		}
 		if says == "" {
 			says = sum(results)
+		}
+		if failed := Failures(results); b == "command-line" && len(failed) > 0 {
+			says = "no, which does not count: " + strings.TrimSuffix(failed[0].brief(), ":")
 		}
 		lines = append(lines, fmt.Sprintf("%-24s %s", name, says))
 	}
@@ -182,12 +185,26 @@ func (r *Report) Verdict(who, again string) (text string, ok bool) {
 	if len(misses) == 0 {
 		return r.reached(who, near), true
 	}
-	stage, is := near[len(near)-1], "is nearest to"
+	stage, is := near[0], "is nearest to"
 	if r.Stage != nil {
 		is = "does not behave like"
 	}
-	return fmt.Sprintf("%s %s stage %d: %d of %d stories hold. The first that does not:\n\n%s", who, is, stage.Number,
-		counted-len(misses), counted, Verdict(r.of(stage.Behaviours...), again)), false
+	first := fmt.Sprintf("%s %s stage %d: %d of %d stories hold. The first that does not:", who, is, stage.Number, counted-len(misses), counted)
+	if slices.ContainsFunc(misses, func(r Result) bool { return r.Skipped == notTold }) {
+		first = who + " is like no stage yet:"
+	}
+	return first + "\n\n" + verdict(misses, again, len(misses)), false
+}
+
+// Failures returns what failed of the stage that is nearest to the server, or, if the server
+// is like that one, of the stage after it.
+func (r *Report) Failures() []Result {
+	near, misses, _ := r.nearest()
+	stage := near[0]
+	if next := near[len(near)-1].Number; len(misses) == 0 && r.Stage == nil && next < len(Stages) {
+		stage = Stages[next]
+	}
+	return Failures(r.of(stage.Behaviours...))
 }
 
 // nearest returns the stages that the fewest stories keep the server from being like.

@@ -49,7 +49,7 @@ func Folder(script string) string {
 const gate = "pages/home"
 
 // notTold is why a story was left out that comes after the gate.
-const notTold = "no page is served"
+const notTold = "the home page is not served as it should be"
 
 // A Teller tells stories about one program, and none after the gate has failed.
 type Teller struct {

@@ -63,6 +63,12 @@ func Failures(results []Result) []Result {
 // for each other one. again is the command that tells one story, with NAME in the place
 // of its name. It returns "" if no story failed.
 func Verdict(results []Result, again string) string {
+	const most = 6 // others; more would not fit on the screen
+	return verdict(results, again, most)
+}
+
+// verdict is Verdict with a line for each of the first others, as many as most says.
+func verdict(results []Result, again string, most int) string {
 	failed := Failures(results)
 	if len(failed) == 0 {
 		return ""
@@ -80,12 +86,11 @@ func Verdict(results []Result, again string) string {
 	if len(others) > 1 {
 		more = fmt.Sprintf("%d more stories fail", len(others))
 	}
-	fmt.Fprintf(&b, "\n%s, probably for the same reason:\n", more)
+	fmt.Fprintf(&b, "\n%s, perhaps for the same reason:\n", more)
 	width := 0
 	for _, r := range others {
 		width = max(width, len(r.Script))
 	}
-	const most = 6 // more would not fit on the screen
 	for i, r := range others {
 		if i == most {
 			fmt.Fprintf(&b, "    [and %d more]\n", len(others)-most)

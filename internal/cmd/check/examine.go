@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -27,23 +28,23 @@ type checker struct {
 	screen *screen
 }
 
-// examine examines the server that spec names, and prints what came of it. It
-// returns whether it is like the stage, or like any if stage is nil. The error says why it
+// examine examines the server that spec names. It returns what came of it, and
+// whether it is like the stage, or like any if stage is nil. The error says why it
 // cannot be examined.
-func (c *checker) examine(spec string, stage *behaviour.Stage) (ok bool, err error) {
+func (c *checker) examine(spec string, stage *behaviour.Stage) (text string, ok bool, err error) {
 	if _, err := os.Stat(spec); err != nil && strings.Contains(spec, "/") && !strings.ContainsAny(spec, " \t;&|'\"$") {
-		return false, fmt.Errorf("There is no %s here, neither a folder nor a program.", spec)
+		return "", false, fmt.Errorf("There is no %s here, neither a folder nor a program.", spec)
 	}
 	program, err := server.Open(spec)
-	if build := (*server.BuildError)(nil); errors.As(err, &build) {
-		return false, fmt.Errorf("%w\nIf it is not a Go program, name the command that starts it, as in SERVER='python3 mine.py'.", err)
+	if goFiles, _ := filepath.Glob(filepath.Join(spec, "*.go")); errors.As(err, new(*server.BuildError)) && len(goFiles) == 0 {
+		err = fmt.Errorf("%w\nIf it is not a Go program, name the command that starts it, as in SERVER='python3 mine.py'.", err)
 	}
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
 	defer program.Close()
 	if err := keepsContract(program); err != nil {
-		return false, fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
+		return "", false, fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
 	}
 	teller := &behaviour.Teller{Root: c.root, Program: program, Stage: c.isStage(program), Deadline: time.Now().Add(10 * time.Minute)}
 	if c.script != "" {
@@ -54,9 +55,10 @@ func (c *checker) examine(spec string, stage *behaviour.Stage) (ok bool, err err
 		c.screen.progress(fmt.Sprintf("%d stories told", told.Add(1)))
 	})
 	if c.ctx.Err() != nil {
-		return false, c.ctx.Err()
+		return "", false, c.ctx.Err()
 	}
-	return c.print(report, spec), nil
+	text, ok = c.verdict(report, spec)
+	return text, ok, nil
 }
 
 // isStage says whether the program is built from one of the workbook's stages.
@@ -69,33 +71,35 @@ func (c *checker) isStage(p *server.Program) bool {
 	return false
 }
 
-func (c *checker) print(report *behaviour.Report, spec string) (ok bool) {
-	for _, line := range report.Lines() {
-		c.screen.println(line)
+// verdict says in a line each what the server does, and then which stage it is like.
+func (c *checker) verdict(report *behaviour.Report, spec string) (text string, ok bool) {
+	who, again := "Your server", "make check SERVER='"+strings.ReplaceAll(spec, "'", `'\''`)+"' TELL=NAME"
+	if c.server == "" {
+		who, again = filepath.Base(spec), fmt.Sprintf("make check STAGE=%d TELL=NAME", report.Stage.Number)
 	}
-	who, again := "Your server", "make check SERVER='"+spec+"' TELL=NAME"
 	verdict, ok := report.Verdict(who, again)
-	c.screen.println("\n" + strings.TrimSpace(verdict))
+	text = strings.Join(report.Lines(), "\n") + "\n\n" + strings.TrimSpace(verdict)
 	if c.verbose {
-		for _, r := range behaviour.Failures(report.Results) {
-			c.screen.println("\n" + strings.TrimSpace(r.String()))
+		for _, r := range report.Failures() {
+			text += "\n\n" + strings.TrimSpace(r.String())
 		}
 	}
-	return ok
+	return text, ok
 }
 
 // tellOne tells one story, with all that was done and seen.
-func (c *checker) tellOne(teller *behaviour.Teller, stage *behaviour.Stage) (ok bool, err error) {
-	if _, err := os.Stat(filepath.Join(c.root, "testdata", c.script+".txtar")); err != nil {
-		return false, fmt.Errorf("There is no story %q: see testdata.", c.script)
+func (c *checker) tellOne(teller *behaviour.Teller, stage *behaviour.Stage) (text string, ok bool, err error) {
+	if !slices.Contains(behaviour.Scripts(), c.script) {
+		return "", false, fmt.Errorf("There is no story %q. A story has the name of its file under testdata, as in TELL=pages/home.", c.script)
 	}
 	if teller.Has = func(string) bool { return true }; stage != nil {
 		teller.Has = stage.Has
 	}
 	r := teller.TellAlone(c.script)
-	c.screen.println(strings.TrimSpace(r.Log))
-	c.screen.println("\n" + strings.TrimSpace(r.String()))
-	return !r.Failed, nil
+	if c.ctx.Err() != nil {
+		return "", false, c.ctx.Err()
+	}
+	return strings.TrimSpace(r.Log) + "\n\n" + strings.TrimSpace(r.String()), !r.Failed, nil
 }
 
 // keepsContract says what is wrong with a server that cannot be examined at all.
@@ -178,8 +182,8 @@ func flooded(s *server.Server) error {
 // -watch draws all of it anew.
 type screen struct {
 	out   io.Writer
-	live  bool   // out is a terminal
-	shown string // the line that will be written anew
+	live  bool // out is a terminal
+	shown bool // the last line is one that goes away
 }
 
 func newScreen(out io.Writer) *screen {
@@ -195,20 +199,25 @@ func newScreen(out io.Writer) *screen {
 func (s *screen) progress(line string) {
 	if s.live {
 		fmt.Fprint(s.out, "\r\x1b[K"+line)
-		s.shown = line
+		s.shown = true
 	}
 }
 
 func (s *screen) println(line string) {
-	if s.shown != "" {
-		fmt.Fprint(s.out, "\r\x1b[K")
-		s.shown = ""
-	}
+	s.forget()
 	fmt.Fprintln(s.out, line)
+}
+
+// forget takes away the line that goes away.
+func (s *screen) forget() {
+	if s.shown {
+		fmt.Fprint(s.out, "\r\x1b[K")
+		s.shown = false
+	}
 }
 
 func (s *screen) clear() {
 	if s.live {
-		fmt.Fprint(s.out, "\x1b[H\x1b[2J\x1b[3J")
+		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
 	}
 }

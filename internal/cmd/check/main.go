@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -45,14 +46,15 @@ type options struct {
 	verbose bool
 }
 
-const usage = `usage: make check SERVER=./_mine            a folder with a Go main package
-       make check SERVER='python3 mine.py'  or a command
-       make check SERVER=./_mine STAGE=3    is it a stage 3?
-       make watch STAGE=3                   ask again whenever a file is saved
+const usage = `usage: make check SERVER=./_mine                  a folder with a Go main package
+       make check SERVER='python3 mine.py'        or a command
+       make check SERVER=./_mine STAGE=3          is it a stage 3?
+       make check STAGE=3                         is the workbook's own one?
+       make check SERVER=./_mine TELL=pages/home  tell one story, with all that is done
+       make check SERVER=./_mine V=1              tell all stories that fail in full
+       make watch SERVER=./_mine                  ask again whenever a file is saved
 
-Without make: go run ./internal/cmd/check -server ./_mine -stage 3
-To be told one story in full: -tell many-at-once/slow-request
-To be told all that failed in full: -v
+Without make: bin/check -server ./_mine -stage 3 -tell pages/home -v -watch
 What the server has to do: docs/your-own-server.md
 `
 
@@ -81,10 +83,13 @@ func parseArgs(args []string, stderr io.Writer) (opt options, status int) {
 		return misused("there is no stage %d: they are 1 to %d", *number, len(behaviour.Stages))
 	case opt.server == "" && *number == 0 && !opt.watch:
 		return misused("which server?")
+	case opt.script != "" && opt.server == "" && *number == 0:
+		return misused("of which server is %s to be told?", opt.script)
 	case strings.HasPrefix(opt.server, "go run "):
 		fmt.Fprintln(stderr, "go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")
 		return opt, 2
 	}
+	opt.script = strings.TrimSuffix(strings.TrimPrefix(opt.script, "testdata/"), ".txtar")
 	if *number > 0 {
 		opt.stage = &behaviour.Stages[*number-1]
 	}
@@ -96,60 +101,75 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 	if status >= 0 {
 		return status
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	// All that is left on the disk while this runs is in one folder.
 	temp, err := os.MkdirTemp("", "check")
 	if err != nil {
 		fmt.Fprintln(stderr, "check:", err)
 		return 1
 	}
-	defer os.RemoveAll(temp)
 	os.Setenv("TMPDIR", temp)
 	server.BecomeSubreaper()
-	defer server.KillOrphans()
-	ctx, interrupted := untilInterrupted(temp)
-
-	c := &checker{options: opt, ctx: ctx, screen: newScreen(stdout)}
-	if c.root, err = os.Getwd(); err == nil {
-		c.root = behaviour.Root(c.root)
-	}
-	if opt.watch {
-		c.watchAll()
-		return interrupted(stderr)
-	}
-	folder := opt.server
-	if folder == "" {
-		folder = filepath.Join(c.root, opt.stage.Folder)
-	}
-	ok, err := c.examine(folder, opt.stage)
-	switch {
-	case ctx.Err() != nil:
-		return interrupted(stderr)
-	case err != nil:
-		fmt.Fprintf(stderr, "%v\n", err)
-		return 1
-	case !ok && opt.stage != nil:
-		return 1
-	}
-	return 0
-}
-
-// untilInterrupted returns a context that the first signal ends. It ends all servers, too, so
-// that whoever waits for one has nothing to wait for any more; a second signal ends
-// the program.
-func untilInterrupted(temp string) (ctx context.Context, interrupted func(stderr io.Writer) int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	interrupted = func(stderr io.Writer) int {
-		fmt.Fprintln(stderr, "\ncheck: interrupted; all servers have been ended")
-		return 130
-	}
+	// The last thing that is done, and once: by whoever comes first.
+	cleanUp := sync.OnceFunc(func() {
+		server.KillOrphans()
+		os.RemoveAll(temp)
+	})
+	defer cleanUp()
 	context.AfterFunc(ctx, func() {
-		stop()
 		server.KillAll()
 		// The stories end now, in a moment. If one does not:
 		time.Sleep(3 * time.Second)
-		server.KillOrphans()
-		os.RemoveAll(temp)
-		os.Exit(interrupted(os.Stderr))
+		cleanUp()
+		os.Exit(interrupted(stderr))
 	})
-	return ctx, interrupted
+
+	c := &checker{options: opt, ctx: ctx, screen: newScreen(stdout)}
+	status = c.check(stderr)
+	if ctx.Err() != nil {
+		return interrupted(stderr)
+	}
+	return status
+}
+
+func interrupted(stderr io.Writer) (status int) {
+	fmt.Fprintln(stderr, "\ncheck: interrupted; all servers have been ended")
+	return 130
+}
+
+// check does what the options ask for, and returns the exit status.
+func (c *checker) check(stderr io.Writer) int {
+	folder, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(stderr, "check:", err)
+		return 1
+	}
+	c.root = behaviour.Root(folder)
+	if _, err := os.Stat(filepath.Join(c.root, "testdata", "pages")); err != nil {
+		fmt.Fprintln(stderr, "The stories are not here: check is to be run in the workbook's folder.")
+		return 1
+	}
+	if c.watch {
+		err = c.watchAll()
+	} else {
+		ok := true
+		spec := c.server
+		if spec == "" {
+			spec = filepath.Join(c.root, c.stage.Folder)
+		}
+		var text string
+		if text, ok, err = c.examine(spec, c.stage); err == nil {
+			c.screen.println(text)
+		}
+		if err == nil && !ok && (c.stage != nil || c.script != "") {
+			return 1
+		}
+	}
+	if err != nil && c.ctx.Err() == nil {
+		c.screen.forget()
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	return 0
 }

@@ -2,41 +2,42 @@ package main
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
-	"example.com/concurrent-web-server/internal/server"
 )
 
 // pause is how long watch waits from one look at the files to the next.
 const pause = 200 * time.Millisecond
 
-// A watched folder is examined again whenever one of its files has changed.
+// A watched server is examined again whenever one of its files has changed.
 type watched struct {
-	folder string
-	stage  *behaviour.Stage
-	state  string // of the files when it was last examined
+	spec  string
+	stage *behaviour.Stage
+	files string // the fingerprint of its files when it was last examined
+	at    string // when that was
+	text  string // what came of it
+	ok    bool
 }
 
 // watchAll examines what the options name, again and again, until it is interrupted.
-func (c *checker) watchAll() {
+func (c *checker) watchAll() error {
 	all := c.watched()
 	for c.ctx.Err() == nil {
 		for _, w := range all {
-			state, err := fingerprint(w.folder)
+			files, err := fingerprint(w.spec)
 			if err != nil {
-				c.screen.println(err.Error())
-				return
+				return err
 			}
-			if state != w.state {
-				w.state = state
-				c.again(w)
+			if files != w.files && c.ctx.Err() == nil {
+				w.files = files
+				c.again(w, all)
 			}
 		}
 		select {
@@ -44,59 +45,115 @@ func (c *checker) watchAll() {
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 func (c *checker) watched() []*watched {
 	switch {
 	case c.server != "":
-		return []*watched{{folder: c.server, stage: c.stage}}
+		return []*watched{{spec: c.server, stage: c.stage}}
 	case c.stage != nil:
-		return []*watched{{folder: filepath.Join(c.root, c.stage.Folder), stage: c.stage}}
+		return []*watched{{spec: filepath.Join(c.root, c.stage.Folder), stage: c.stage}}
 	}
 	var all []*watched
 	for i, stage := range behaviour.Stages {
-		all = append(all, &watched{folder: filepath.Join(c.root, stage.Folder), stage: &behaviour.Stages[i]})
+		all = append(all, &watched{spec: filepath.Join(c.root, stage.Folder), stage: &behaviour.Stages[i]})
 	}
 	return all
 }
 
-// again examines a folder and draws the screen.
-func (c *checker) again(w *watched) {
-	c.screen.clear()
-	name := filepath.Base(w.folder)
-	c.screen.println(fmt.Sprintf("%s, %s", name, time.Now().Format("15:04:05")))
-	c.screen.println("")
-	_, err := c.examine(w.folder, w.stage)
-	build := (*server.BuildError)(nil)
-	switch {
-	case c.ctx.Err() != nil:
+// again examines one of the servers, and shows what came of all of them.
+func (c *checker) again(w *watched, all []*watched) {
+	w.at, w.text = time.Now().Format("15:04:05"), ""
+	c.show(all)
+	text, ok, err := c.examine(w.spec, w.stage)
+	if c.ctx.Err() != nil {
 		return
-	case errors.As(err, &build):
-		c.screen.println(build.Output)
-	case err != nil:
-		c.screen.println(err.Error())
 	}
-	c.screen.progress("\nwatching; Ctrl-C ends it")
+	w.text, w.ok = text, ok && err == nil
+	if err != nil {
+		w.text = err.Error()
+	}
+	if c.screen.live {
+		c.show(all)
+		c.screen.progress("\nwatching; Ctrl-C ends it")
+		return
+	}
+	c.screen.println(w.name() + ", " + w.at + "\n\n" + w.text + "\n")
 }
 
-// fingerprint returns a text that changes when a file in the folder does.
-func fingerprint(folder string) (string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return "", fmt.Errorf("There is no folder %s to watch.", folder)
+// show draws the screen: all that is known of one server, or, of several, a line for
+// each, and all of the first that is not as it should be.
+func (c *checker) show(all []*watched) {
+	if !c.screen.live {
+		return
 	}
-	hash := sha256.New()
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") {
-			continue
+	c.screen.clear()
+	if len(all) == 1 {
+		c.screen.println(all[0].name() + ", " + all[0].at + "\n\n" + all[0].text)
+		return
+	}
+	full := ""
+	for _, w := range all {
+		says := "is asked ..."
+		switch {
+		case w.at == "":
+			says = ""
+		case w.ok && w.text != "":
+			says = "as it should be"
+		case w.text != "":
+			says = "not as it should be"
+			if full == "" {
+				full = "\n" + w.text
+			}
 		}
-		file, err := os.Open(filepath.Join(folder, entry.Name()))
-		if err != nil {
-			continue // an editor has just replaced it
-		}
-		fmt.Fprintln(hash, entry.Name())
+		c.screen.println(fmt.Sprintf("%-28s %8s  %s", w.name(), w.at, says))
+	}
+	c.screen.println(full)
+}
+
+func (w *watched) name() string {
+	if strings.Contains(w.spec, " ") {
+		return w.spec
+	}
+	return filepath.Base(w.spec)
+}
+
+// fingerprint returns a text that changes when a file of the server does: one in its
+// folder, or one that its command line names.
+func fingerprint(spec string) (string, error) {
+	names := []string{spec}
+	if info, err := os.Stat(spec); err != nil || !info.IsDir() {
+		names = strings.Fields(spec)
+	}
+	hash, files := sha256.New(), 0
+	for _, name := range names {
+		filepath.WalkDir(strings.Trim(name, `'"`), func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return nil // an editor has just replaced it, or it is no file
+			case path != name && strings.HasPrefix(entry.Name(), "."):
+				if entry.IsDir() {
+					return fs.SkipDir
+				}
+				return nil
+			case entry.Type().IsRegular():
+				files++
+				add(hash, path)
+			}
+			return nil
+		})
+	}
+	if files == 0 {
+		return "", fmt.Errorf("There is nothing to watch: %s is no folder, and names no file.", spec)
+	}
+	return string(hash.Sum(nil)), nil
+}
+
+func add(hash io.Writer, path string) {
+	fmt.Fprintln(hash, path)
+	if file, err := os.Open(path); err == nil {
 		io.Copy(hash, file)
 		file.Close()
 	}
-	return string(hash.Sum(nil)), nil
 }
