@@ -18,7 +18,7 @@ run = package=$$(echo $(1)); program=bin/$$(basename $$package); \
 	esac; \
 	exec $$program $(2)
 
-target = $(strip $(if $(STAGE),-stage $(STAGE)) $(if $(SERVER),-server '$(subst ','\'',$(SERVER))'))
+target = $(if $(STAGE), -stage $(STAGE))$(if $(SERVER), -server '$(subst ','\'',$(SERVER))')
 
 stage1 stage2 stage3 stage4 stage5: ## run a stage; ARGS='-slow 1s' hands it flags
 	go build -o bin/ ./$(wildcard $@-*) && bin/$(wildcard $@-*) $(ARGS)
@@ -33,17 +33,20 @@ race: ## the same with the race detector, in the servers too
 	GORACE=atexit_sleep_ms=10 go test -race ./...
 
 check: ## which stage has your server reached? SERVER=./_mine
-	@$(call run,./internal/cmd/check,$(target))
+	go build -o bin/ ./internal/cmd/check && bin/check$(target)$(if $(TELL), -tell $(TELL))$(if $(V), -v)$(if $(ARGS), $(ARGS))
+
+watch: ## ask again whenever a file is saved; STAGE=3, or SERVER=./_mine
+	go build -o bin/ ./internal/cmd/check && bin/check -watch$(target)$(if $(V), -v)$(if $(ARGS), $(ARGS))
 
 A = 1
-B = 2
-diff: ## the step from one stage to the next: A=2 B=3
+B = $(shell expr $(A) + 1)
+diff: ## the step from one stage to the next: A=2
 	@set -- stage$(A)-* stage$(B)-*; echo "diff -ru $$*"; \
 	color=; if [ -t 1 ] && diff --color=always /dev/null /dev/null 2>/dev/null; then color=--color=always; fi; \
 	diff -ru $$color -x '*_test.go' -x testdata "$$@"; test $$? -le 1
 
-timeline: ## watch who is served when, stage by stage; STAGE=3
-	@$(call run,./internal/cmd/timeline,$(target))
+timeline: ## see who is served when, stage by stage; STAGE=3, or SERVER=./_mine
+	go build -o bin/ ./internal/cmd/timeline && bin/timeline$(target)$(if $(ARGS), $(ARGS))
 
 figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
@@ -61,4 +64,4 @@ lint: ## go vet and staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-.PHONY: help stage1 stage2 stage3 stage4 stage5 test proof race check diff timeline figures bench measurements fmt lint
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test proof race check watch diff timeline figures bench measurements fmt lint

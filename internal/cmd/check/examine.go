@@ -99,7 +99,12 @@ func (c *checker) tellOne(teller *behaviour.Teller, stage *behaviour.Stage) (tex
 	if c.ctx.Err() != nil {
 		return "", false, c.ctx.Err()
 	}
-	return strings.TrimSpace(r.Log) + "\n\n" + strings.TrimSpace(r.String()), !r.Failed, nil
+	// Before the story the log has the environment; where it failed, String says so.
+	_, log, _ := strings.Cut(r.Log, "\n\n")
+	if i := strings.LastIndex(log, "\nFAIL: "); i >= 0 {
+		log = log[:i]
+	}
+	return strings.TrimSpace(log) + "\n\n" + strings.TrimSpace(r.String()), !r.Failed, nil
 }
 
 // keepsContract says what is wrong with a server that cannot be examined at all.

@@ -43,7 +43,10 @@ func main() {
 		misused("unexpected argument %q", flag.Arg(0))
 	case *slow < 50*time.Millisecond:
 		misused("-slow %v is too short to see anything; 50ms is the least", *slow)
-	case *stage != 0 && *spec != "", *figures != "" && (*stage != 0 || *spec != ""):
+	case *stage != 0 && *spec != "":
+		fmt.Fprintln(os.Stderr, "Leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage.")
+		os.Exit(2)
+	case *figures != "" && (*stage != 0 || *spec != ""):
 		misused("-stage, -server and -figures exclude each other")
 	}
 
