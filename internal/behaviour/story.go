@@ -370,7 +370,10 @@ func quote(log string) string {
 		lines = append(lines[:most], fmt.Sprintf("[and %d lines more]", len(lines)-most))
 	}
 	for i, line := range lines {
-		lines[i] = line[:min(len(line), 160)]
+		const wide = 200
+		if len(line) > wide {
+			lines[i] = line[:wide] + " ..."
+		}
 	}
 	return "\n\t" + strings.Join(lines, "\n\t")
 }
