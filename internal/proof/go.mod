@@ -5,10 +5,12 @@ go 1.26.0
 require (
 	example.com/concurrent-web-server v0.0.0
 	github.com/rogpeppe/go-internal v1.16.0
+	golang.org/x/perf v0.0.0-20250909190841-7e13e04d9366
 )
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect

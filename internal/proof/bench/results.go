@@ -1,21 +1,18 @@
-package bench
+package main
 
 import (
-	"bufio"
-	"fmt"
+	"errors"
 	"io"
-	"regexp"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/perf/benchfmt"
 )
 
-// Results are what the benchmarks printed.
-type Results struct {
-	// Config is what the lines such as "cpu: some processor" say about where
-	// the benchmarks ran.
-	Config map[string]string
-
+// results are what the benchmarks have measured.
+type results struct {
+	config map[string]string    // such as "cpu": "some processor"
 	values map[metric][]float64 // one for each round
 }
 
@@ -25,47 +22,35 @@ type metric struct {
 	unit string // as in "cpu-µs/req"
 }
 
-var (
-	configLine = regexp.MustCompile(`^([a-z]+): +(.*)$`)
-	cores      = regexp.MustCompile(`-\d+$`) // GOMAXPROCS, at the end of a name
-)
-
-// Parse reads the output of go test -bench. It passes over lines that are
-// neither results nor configuration. The error is that of r, or about a result
-// that cannot be read, or that there is none.
-func Parse(r io.Reader) (*Results, error) {
-	results := &Results{Config: make(map[string]string), values: make(map[metric][]float64)}
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		if m := configLine.FindStringSubmatch(lines.Text()); m != nil {
-			results.Config[m[1]] = m[2]
-		}
-		// A name, the number of operations, and then pairs of value and unit.
-		f := strings.Fields(lines.Text())
-		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
-			continue
-		}
-		name := cores.ReplaceAllString(strings.TrimPrefix(f[0], "Benchmark"), "")
-		for pair := range slices.Chunk(f[2:], 2) {
-			value, err := strconv.ParseFloat(pair[0], 64)
-			if err != nil || len(pair) != 2 {
-				return nil, fmt.Errorf("not the result of a benchmark: %q", lines.Text())
+// parse reads Go's benchmark format.
+func parse(r io.Reader) (*results, error) {
+	all := &results{config: make(map[string]string), values: make(map[metric][]float64)}
+	reader := benchfmt.NewReader(r, rawFile)
+	for reader.Scan() {
+		switch record := reader.Result().(type) {
+		case *benchfmt.SyntaxError:
+			return nil, record
+		case *benchfmt.Result:
+			for _, c := range record.Config {
+				all.config[c.Key] = string(c.Value)
 			}
-			m := metric{name, pair[1]}
-			results.values[m] = append(results.values[m], value)
+			for _, v := range record.Values {
+				m := metric{record.Name.String(), v.Unit}
+				all.values[m] = append(all.values[m], v.Value)
+			}
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := reader.Err(); err != nil {
 		return nil, err
 	}
-	if len(results.values) == 0 {
-		return nil, fmt.Errorf("no results of benchmarks")
+	if len(all.values) == 0 {
+		return nil, errors.New("no results of benchmarks")
 	}
-	return results, nil
+	return all, nil
 }
 
 // rounds returns how often the benchmarks ran.
-func (r *Results) rounds() int {
+func (r *results) rounds() int {
 	most := 0
 	for _, values := range r.values {
 		most = max(most, len(values))
@@ -73,30 +58,34 @@ func (r *Results) rounds() int {
 	return most
 }
 
-// median returns the middle one of a metric's values, and whether there is one.
-func (r *Results) median(name, unit string) (float64, bool) {
-	return median(r.values[metric{name, unit}])
+// A spread is the median of a value over the rounds, and its quartiles: half of
+// the rounds are between low and high.
+type spread struct{ low, median, high float64 }
+
+// spread returns that of a metric, of a server as in "stage5", or of a ratio in each
+// round, as in "stage5/nethttp", and whether it was measured.
+func (r *results) spread(load, unit, servers string) (s spread, ok bool) {
+	server, to, isRatio := strings.Cut(servers, "/")
+	values := slices.Clone(r.values[metric{load + "/server=" + server, unit}])
+	if isRatio {
+		others := r.values[metric{load + "/server=" + to, unit}]
+		if len(others) != len(values) {
+			return spread{}, false
+		}
+		for i := range values {
+			values[i] /= others[i]
+		}
+	}
+	if len(values) == 0 {
+		return spread{}, false
+	}
+	slices.Sort(values)
+	return spread{quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75)}, true
 }
 
-// ratio returns the middle one of the ratios in each round of two metrics, and
-// whether there is one.
-func (r *Results) ratio(name, to, unit string) (float64, bool) {
-	a, b := r.values[metric{name, unit}], r.values[metric{to, unit}]
-	if len(a) != len(b) {
-		return 0, false
-	}
-	var ratios []float64
-	for i := range a {
-		ratios = append(ratios, a[i]/b[i])
-	}
-	return median(ratios)
-}
-
-func median(values []float64) (float64, bool) {
-	n := len(values)
-	if n == 0 {
-		return 0, false
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2, true
+// quantile returns a quantile of sorted values, between two of them if need be.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	below, above := sorted[int(math.Floor(at))], sorted[int(math.Ceil(at))]
+	return below + (above-below)*(at-math.Floor(at))
 }

@@ -1,175 +1,166 @@
-package bench
+package main
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// Fill returns the Markdown page with its tables made anew of the results. The
-// place of a table is between two comments, each on a line of its own:
-//
-//	<!-- table: cpu -->
-//	<!-- end of table -->
-//
-// The error is about a place for a table that there is not, or whose end is
-// missing, or about a table that has no place.
-func Fill(page string, results *Results) (string, error) {
-	filled := make(map[string]bool)
-	var unknown []string
-	page = place.ReplaceAllStringFunc(page, func(old string) string {
-		name := place.FindStringSubmatch(old)[1]
-		table, ok := tables[name]
-		if !ok {
-			unknown = append(unknown, name)
-			return old
-		}
-		filled[name] = true
-		return fmt.Sprintf("<!-- table: %s -->\n%s%s", name, table(results), end)
-	})
-	if unknown != nil {
-		return "", fmt.Errorf("no such table: %s", strings.Join(unknown, ", "))
-	}
-	if begun, ended := strings.Count(page, "<!-- table: "), strings.Count(page, end); begun != ended {
-		return "", fmt.Errorf("%d tables begin, and %d end", begun, ended)
-	}
-	for name := range tables {
-		if !filled[name] {
-			return "", fmt.Errorf("the page has no place for the table %s", name)
-		}
-	}
-	return page, nil
+// tables are those of the pages, in the order in which they are printed. Each has few
+// columns, to be read on a narrow screen, and is empty if nothing of it was measured.
+var tables = []struct {
+	name string
+	text func(*results) string
+}{
+	{"machine", func(r *results) string {
+		return fmt.Sprintf("%s cores, %s; %s; %s for %s/%s; rounds: %d.\n", r.config["cores"],
+			r.config["cpu"], r.config["kernel"], r.config["go"], r.config["goos"], r.config["goarch"], r.rounds())
+	}},
+	{"throughput", byLoad("requests/s", prompt, servers, (*results).requests)},
+	{"throughput-ratios", byLoad("requests/s to those of", prompt, pairs("stage2/stage1", "stage3/stage1", "stage4/stage1", "stage5/stage1"), ratio("req/s"))},
+	{"cpu", byLoad("CPU time, µs", prompt, servers, (*results).cpu)},
+	{"cpu-ratios", byLoad("CPU time to that of", prompt, pairs("stage2/stage1", "stage3/stage1", "stage5/stage1", "stage5/stage4", "stage5/nethttp", "stage1/limit", "stage5/limit"), ratio("cpu-µs/req"))},
+	{"prompt-waits", byLoad("wait, ms", prompt, servers, (*results).waits)},
+	{"beside", byLoad("wait, ms", []column{{"alone", "Beside/visitors=1/slow=0"}, {"beside 1", "Beside/visitors=1/slow=1"}, {"beside 50", "Beside/visitors=1/slow=50"}}, servers, (*results).waits)},
+	{"beside-many", byLoad("wait beside 1, ms", []column{{"1", "Beside/visitors=1/slow=1"}, {"64", "Beside/visitors=64/slow=1"}, {"512", "Beside/visitors=512/slow=1"}}, servers, (*results).waits)},
+	{"silent-0", silentVisitors("nobody silent", "Silent/silent=0")},
+	{"silent-1000", silentVisitors("1,000 silent", "Silent/silent=1000")},
+	{"silent-10000", silentVisitors("10,000 silent", "Silent/silent=10000")},
 }
 
-const end = "<!-- end of table -->\n"
+// A column of a table shows what was measured under one load.
+type column struct{ title, load string }
 
-var place = regexp.MustCompile(`(?s)<!-- table: (\S+) -->\n.*?` + regexp.QuoteMeta(end))
+var prompt = []column{{"1", "Prompt/visitors=1"}, {"64", "Prompt/visitors=64"}, {"512", "Prompt/visitors=512"}}
 
-// tables are those of the page. Each has few columns, to be read on a narrow
-// screen.
-var tables = map[string]func(*Results) string{
-	"machine": func(r *Results) string {
-		return fmt.Sprintf("%s cores, %s; %s; %s for %s/%s; medians of %d rounds.\n", r.Config["cores"],
-			r.Config["cpu"], r.Config["kernel"], r.Config["go"], r.Config["goos"], r.Config["goarch"], r.rounds())
-	},
-	"cpu":          prompt("CPU time, µs", func(r *Results, name string) string { return r.show(name, "cpu-µs/req", round) }),
-	"throughput":   prompt("requests/s", func(r *Results, name string) string { return r.show(name, "req/s", round) }),
-	"prompt-waits": prompt("wait, ms", (*Results).waits),
-	"cpu-ratios": func(r *Results) string {
-		var t table
-		t.row("CPU time to that of", "1", "64", "512")
-		for _, pair := range [][2]string{{"stage5", "stage1"}, {"stage5", "nethttp"}, {"stage4", "limit"}, {"stage5", "limit"}} {
-			cells := []string{title[pair[0]] + " to " + title[pair[1]]}
-			for _, visitors := range []string{"1", "64", "512"} {
-				name := "Prompt/visitors=" + visitors + "/server="
-				cells = append(cells, optional(hundredths)(r.ratio(name+pair[0], name+pair[1], "cpu-µs/req")))
-			}
-			t.row(cells...)
-		}
-		return t.String()
-	},
-	"beside": func(r *Results) string {
-		var t table
-		t.row("wait, ms", "alone", "beside 1", "beside 50")
-		for _, server := range servers[:6] {
-			name := "Beside/visitors=1/server=" + server + "/slow="
-			t.row(title[server], r.waits(name+"0"), r.waits(name+"1"), r.waits(name+"50"))
-		}
-		return t.String()
-	},
-	"beside-ratios": func(r *Results) string {
-		var t table
-		t.row("99th percentile to that alone", "beside 1", "beside 50")
-		for _, server := range servers[:6] {
-			name := "Beside/visitors=1/server=" + server + "/slow="
-			t.row(title[server], optional(round)(r.ratio(name+"1", name+"0", "p99-µs")),
-				optional(round)(r.ratio(name+"50", name+"0", "p99-µs")))
-		}
-		return t.String()
-	},
-	"beside-many": func(r *Results) string {
-		var t table
-		t.row("wait, ms", "1", "64", "512")
-		for _, server := range servers[:6] {
-			cells := []string{title[server]}
-			for _, visitors := range []string{"1", "64", "512"} {
-				cells = append(cells, r.waits("Beside/visitors="+visitors+"/server="+server+"/slow=1"))
-			}
-			t.row(cells...)
-		}
-		return t.String()
-	},
-	"silent-0":     silent("0"),
-	"silent-1000":  silent("1000"),
-	"silent-10000": silent("10000"),
+// servers returns the names of all servers that were measured.
+func servers(r *results) []string {
+	var names []string
+	for _, c := range contenders {
+		names = append(names, c.name)
+	}
+	return append(names, others(r)...)
 }
 
-var (
-	servers = []string{"stage1", "stage2", "stage3", "stage4", "stage5", "nethttp", "limit"}
-	title   = map[string]string{"stage1": "stage 1", "stage2": "stage 2", "stage3": "stage 3",
-		"stage4": "stage 4", "stage5": "stage 5", "nethttp": "net/http", "limit": "the limit"}
-)
-
-// prompt makes a table of a row for each server and a column for each number of
-// prompt visitors.
-func prompt(what string, cell func(r *Results, name string) string) func(*Results) string {
-	return func(r *Results) string {
-		var t table
-		t.row(what, "1", "64", "512")
-		for _, server := range servers {
-			cells := []string{title[server]}
-			for _, visitors := range []string{"1", "64", "512"} {
-				cells = append(cells, cell(r, "Prompt/visitors="+visitors+"/server="+server))
-			}
-			t.row(cells...)
+// others returns the names of the servers that the reader has had measured.
+func others(r *results) []string {
+	var names []string
+	for m := range r.values {
+		_, name, _ := strings.Cut(m.name, "/server=")
+		known := slices.ContainsFunc(contenders, func(c contender) bool { return c.name == name })
+		if !known && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
-		return t.String()
+	}
+	return names
+}
+
+// pairs returns pairs of servers to be compared, and one for the reader's own.
+func pairs(names ...string) func(*results) []string {
+	return func(r *results) []string {
+		all := slices.Clone(names)
+		for _, name := range others(r) {
+			all = append(all, name+"/stage5")
+		}
+		return all
 	}
 }
 
-// silent makes a table of how servers fare among that many silent visitors.
-func silent(visitors string) func(*Results) string {
-	return func(r *Results) string {
-		var t table
-		t.row("server", "threads", "bytes each", "the next visitor")
-		for _, server := range servers[:6] {
-			name := "Silent/silent=" + visitors + "/server=" + server
-			next := "not answered"
-			if alive, ok := r.median(name, "alive"); ok && alive < 1 {
+// title returns what a table calls a server, or a pair of them.
+func title(name string) string {
+	if a, b, isPair := strings.Cut(name, "/"); isPair {
+		return title(a) + " to " + title(b)
+	}
+	for _, c := range contenders {
+		if c.name == name {
+			return c.title
+		}
+	}
+	return name
+}
+
+// byLoad makes a table of a row for each of rows and a column for each load.
+func byLoad(what string, columns []column, rows func(*results) []string, cell func(r *results, load, row string) string) func(*results) string {
+	return func(r *results) string {
+		heading := []string{what}
+		for _, c := range columns {
+			heading = append(heading, c.title)
+		}
+		t := [][]string{heading}
+		for _, name := range rows(r) {
+			row := []string{title(name)}
+			for _, c := range columns {
+				row = append(row, cell(r, c.load, name))
+			}
+			t = append(t, row)
+		}
+		return markdown(t)
+	}
+}
+
+// silentVisitors makes a table of how the servers fare among that many of them.
+func silentVisitors(what, load string) func(*results) string {
+	return func(r *results) string {
+		t := [][]string{{what, "threads", "bytes each", "the next visitor"}}
+		for _, name := range servers(r) {
+			next := missing
+			alive, ok := r.spread(load, "alive", name)
+			answered, _ := r.spread(load, "answered", name)
+			switch {
+			case ok && alive.median < 1:
 				next = "finds nobody"
-			} else if answered, ok := r.median(name, "answered"); ok && answered == 1 {
-				next = "answered, " + r.show(name, "ns/op", func(ns float64) string { return round(ns/1e6) + " ms" })
-			} else if !ok {
-				next = "–"
+			case ok && answered.median < 1:
+				next = "not answered"
+			case ok:
+				next = "answered, " + r.show(load, "p50-µs", name, milliseconds) + " ms"
 			}
-			t.row(title[server], r.show(name, "threads", whole), r.show(name, "B/silent", round), next)
+			t = append(t, []string{title(name), r.show(load, "threads", name, whole), r.show(load, "B/silent", name, round), next})
 		}
-		return t.String()
+		return markdown(t)
 	}
 }
 
-// waits returns a benchmark's median and 99th percentile, in milliseconds.
-func (r *Results) waits(name string) string {
-	ms := func(µs float64) string { return round(µs / 1000) }
-	if _, ok := r.median(name, "p50-µs"); !ok {
-		return "–"
+const missing = "–" // stands for what was not measured
+
+func (r *results) requests(load, name string) string { return r.show(load, "req/s", name, round) }
+
+func (r *results) cpu(load, name string) string { return r.show(load, "cpu-µs/req", name, round) }
+
+// waits returns the median and the 99th percentile, in milliseconds.
+func (r *results) waits(load, name string) string {
+	p50, p99 := r.show(load, "p50-µs", name, milliseconds), r.show(load, "p99-µs", name, milliseconds)
+	if p50 == missing {
+		return missing
 	}
-	return r.show(name, "p50-µs", ms) + " / " + r.show(name, "p99-µs", ms)
+	return p50 + " / " + p99
+}
+
+// ratio returns the cell of a ratio with its spread.
+func ratio(unit string) func(r *results, load, pair string) string {
+	return func(r *results, load, pair string) string {
+		s, ok := r.spread(load, unit, pair)
+		if !ok {
+			return missing
+		}
+		return s.String()
+	}
+}
+
+func (s spread) String() string {
+	if s.low == s.high {
+		return hundredths(s.median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", hundredths(s.median), hundredths(s.low), hundredths(s.high))
 }
 
 // show returns the median of a metric, in a given form.
-func (r *Results) show(name, unit string, form func(float64) string) string {
-	return optional(form)(r.median(name, unit))
-}
-
-// optional gives what has not been measured a form too.
-func optional(form func(float64) string) func(float64, bool) string {
-	return func(value float64, ok bool) string {
-		if !ok {
-			return "–"
-		}
-		return form(value)
+func (r *results) show(load, unit, servers string, form func(float64) string) string {
+	s, ok := r.spread(load, unit, servers)
+	if !ok {
+		return missing
 	}
+	return form(s.median)
 }
 
 // round gives a number the form of two significant digits, which is what is
@@ -179,7 +170,7 @@ func round(value float64) string {
 	case value == 0:
 		return "0"
 	case value < 1:
-		return fmt.Sprintf("%.2f", value)
+		return hundredths(value)
 	case value < 10:
 		return fmt.Sprintf("%.1f", value)
 	case value < 1000:
@@ -196,6 +187,8 @@ func whole(value float64) string { return thousands(int(value)) }
 
 func hundredths(value float64) string { return fmt.Sprintf("%.2f", value) }
 
+func milliseconds(µs float64) string { return round(µs / 1000) }
+
 // thousands writes 12345 as 12,345.
 func thousands(n int) string {
 	if n < 1000 {
@@ -204,18 +197,35 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// A table is one of GitHub's Markdown. Its first row is the heading, and all
-// columns but the first hold numbers.
-type table struct {
-	text strings.Builder
-}
-
-func (t *table) row(cells ...string) {
-	heading := t.text.Len() == 0
-	t.text.WriteString("| " + strings.Join(cells, " | ") + " |\n")
-	if heading {
-		t.text.WriteString("|---|" + strings.Repeat("---:|", len(cells)-1) + "\n")
+// markdown returns a table of GitHub's Markdown. The first row is the heading. All
+// columns but the first hold numbers. Rows of which nothing was measured are left out.
+func markdown(rows [][]string) string {
+	rows = slices.DeleteFunc(rows, func(row []string) bool {
+		return !slices.ContainsFunc(row[1:], func(cell string) bool { return cell != missing })
+	})
+	if len(rows) < 2 {
+		return ""
 	}
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var text strings.Builder
+	for n, row := range rows {
+		fmt.Fprintf(&text, "| %-*s |", width[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(&text, " %*s |", width[i+1], cell)
+		}
+		text.WriteString("\n")
+		if n == 0 {
+			fmt.Fprintf(&text, "|%s|", strings.Repeat("-", width[0]+2))
+			for _, w := range width[1:] {
+				fmt.Fprintf(&text, "%s:|", strings.Repeat("-", w+1))
+			}
+			text.WriteString("\n")
+		}
+	}
+	return text.String()
 }
-
-func (t *table) String() string { return t.text.String() }
