@@ -51,11 +51,11 @@ timeline: ## see who is served when, stage by stage; STAGE=3, or SERVER=./_mine
 figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
 
-bench: ## what each stage costs; QUICK=1 for a first look
-	cd internal/proof && go test -run '^$$' -bench . $(if $(QUICK),-benchtime 0.1s -short,-benchtime 0.2s -count 3 -timeout 20m) ./bench
+bench: ## what each stage costs; QUICK=1 for a first look, SERVER=./_mine for yours too
+	go build -C internal/proof -o ../../bin/bench ./bench && bin/bench $(strip $(if $(QUICK),-quick) $(if $(SERVER),-server '$(SERVER)') $(ARGS))
 
-measurements: ## the same, into the tables of docs/measurements.md
-	cd internal/proof && go run ./bench/measurements -take
+measurements: ## the same in seven rounds, into the tables of the pages
+	go build -C internal/proof -o ../../bin/bench ./bench && bin/bench -rounds 7 -update
 
 fmt: ## format the Go code
 	gofmt -l -w .

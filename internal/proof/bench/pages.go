@@ -19,8 +19,7 @@ import (
 //
 //	<!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n -->
 //
-// has a number: of a load, a unit and a server. A ratio is of two servers,
-// stage5/nethttp. And
+// has a number: of a load, a unit and a server, or a ratio, see spread. And
 //
 //	<!-- claim: Prompt/visitors=1,64 cpu-µs/req stage5/stage4 < 1.1 -->
 //
@@ -90,7 +89,7 @@ func fill(page string, r *results) (filled string, problems []error) {
 		m := numberPlace.FindStringSubmatch(old)
 		form := round
 		switch {
-		case strings.Contains(m[3], "/"):
+		case strings.Contains(m[1], ":"), strings.Contains(m[3], "/"):
 			form = hundredths
 		case m[2] == "threads":
 			form = whole

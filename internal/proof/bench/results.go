@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"math"
@@ -62,18 +63,20 @@ func (r *results) rounds() int {
 // the rounds are between low and high.
 type spread struct{ low, median, high float64 }
 
-// spread returns that of a metric, of a server as in "stage5", or of a ratio in each
-// round, as in "stage5/nethttp", and whether it was measured.
-func (r *results) spread(load, unit, servers string) (s spread, ok bool) {
-	server, to, isRatio := strings.Cut(servers, "/")
+// spread returns that of a metric, and whether it was measured. It is of a server, as
+// in "stage5", or of a ratio in each round: of two servers, "stage5/nethttp", or under
+// two loads, "Prompt/visitors=1:Prompt/visitors=64".
+func (r *results) spread(load, unit, server string) (s spread, ok bool) {
+	load, toLoad, ofLoads := strings.Cut(load, ":")
+	server, toServer, ofServers := strings.Cut(server, "/")
 	values := slices.Clone(r.values[metric{load + "/server=" + server, unit}])
-	if isRatio {
-		others := r.values[metric{load + "/server=" + to, unit}]
-		if len(others) != len(values) {
+	if ofLoads || ofServers {
+		to := r.values[metric{cmp.Or(toLoad, load) + "/server=" + cmp.Or(toServer, server), unit}]
+		if len(to) != len(values) {
 			return spread{}, false
 		}
 		for i := range values {
-			values[i] /= others[i]
+			values[i] /= to[i]
 		}
 	}
 	if len(values) == 0 {

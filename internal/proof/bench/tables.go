@@ -22,7 +22,8 @@ var tables = []struct {
 	{"cpu", byLoad("CPU time, µs", prompt, servers, (*results).cpu)},
 	{"cpu-ratios", byLoad("CPU time to that of", prompt, pairs("stage2/stage1", "stage3/stage1", "stage5/stage1", "stage5/stage4", "stage5/nethttp", "stage1/limit", "stage5/limit"), ratio("cpu-µs/req"))},
 	{"prompt-waits", byLoad("wait, ms", prompt, servers, (*results).waits)},
-	{"beside", byLoad("wait, ms", []column{{"alone", "Beside/visitors=1/slow=0"}, {"beside 1", "Beside/visitors=1/slow=1"}, {"beside 50", "Beside/visitors=1/slow=50"}}, servers, (*results).waits)},
+	{"beside", byLoad("wait, ms", beside(""), servers, (*results).waits)},
+	{"beside-ratios", byLoad("median to that alone", beside(":Beside/visitors=1/slow=0")[1:], servers, ratio("p50-µs"))},
 	{"beside-many", byLoad("wait beside 1, ms", []column{{"1", "Beside/visitors=1/slow=1"}, {"64", "Beside/visitors=64/slow=1"}, {"512", "Beside/visitors=512/slow=1"}}, servers, (*results).waits)},
 	{"silent-0", silentVisitors("nobody silent", "Silent/silent=0")},
 	{"silent-1000", silentVisitors("1,000 silent", "Silent/silent=1000")},
@@ -33,6 +34,10 @@ var tables = []struct {
 type column struct{ title, load string }
 
 var prompt = []column{{"1", "Prompt/visitors=1"}, {"64", "Prompt/visitors=64"}, {"512", "Prompt/visitors=512"}}
+
+func beside(to string) []column {
+	return []column{{"alone", "Beside/visitors=1/slow=0" + to}, {"beside 1", "Beside/visitors=1/slow=1" + to}, {"beside 50", "Beside/visitors=1/slow=50" + to}}
+}
 
 // servers returns the names of all servers that were measured.
 func servers(r *results) []string {
@@ -148,10 +153,14 @@ func ratio(unit string) func(r *results, load, pair string) string {
 }
 
 func (s spread) String() string {
-	if s.low == s.high {
-		return hundredths(s.median)
+	form := hundredths
+	if s.median >= 10 {
+		form = round
 	}
-	return fmt.Sprintf("%s (%s–%s)", hundredths(s.median), hundredths(s.low), hundredths(s.high))
+	if s.low == s.high {
+		return form(s.median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", form(s.median), form(s.low), form(s.high))
 }
 
 // show returns the median of a metric, in a given form.
