@@ -52,7 +52,7 @@ figures: ## draw the timelines of a real run into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
 
 bench: ## what each stage costs; QUICK=1 for a first look, SERVER=./_mine for yours too
-	go build -C internal/proof -o ../../bin/bench ./bench && bin/bench $(strip $(if $(QUICK),-quick) $(if $(SERVER),-server '$(SERVER)') $(ARGS))
+	go build -C internal/proof -o ../../bin/bench ./bench && bin/bench $(strip $(if $(QUICK),-rounds 1 -bench '=64/s|=1/slow|=1000') $(if $(SERVER),-server '$(SERVER)') $(ARGS))
 
 measurements: ## the same in seven rounds, into the tables of the pages
 	go build -C internal/proof -o ../../bin/bench ./bench && bin/bench -rounds 7 -update

@@ -3,7 +3,7 @@
 // docs/measurements.md. It is run at the root of the repository:
 //
 //	bin/bench                        the tables, of three rounds
-//	bin/bench -quick                 a first look
+//	bin/bench -rounds 1 -bench 64    the benchmarks with 64 visitors, once
 //	bin/bench -server ./_mine        your server among the others
 //	bin/bench -raw >bench.txt        for benchstat -col /server bench.txt
 //	bin/bench -rounds 7 -update      the tables in the pages made anew
@@ -28,6 +28,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,9 +39,8 @@ import (
 
 var (
 	rounds  = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)
-	quick   = flag.Bool("quick", false, "one round of less, for a first look")
 	filter  = flag.String("bench", ".", "only the benchmarks whose names match `regexp`")
-	mine    = flag.String("server", "", "measure the server in `folder`, too")
+	mine    = flag.String("server", "", "measure the `server` too: a folder with a Go program, or a command")
 	raw     = flag.Bool("raw", false, "print Go's benchmark format instead of tables")
 	update  = flag.Bool("update", false, "keep the measurements, and make the tables in the pages anew")
 	rawFile = "internal/proof/bench/testdata/bench.txt"
@@ -56,7 +56,7 @@ func main() {
 		log.Fatal(err)
 	case flag.NArg() > 0:
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
-	case *update && (*quick || *filter != "." || *mine != ""):
+	case *update && (*filter != "." || *mine != ""):
 		log.Fatal("-update keeps whole measurements only, of the servers in the repository")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -110,15 +110,11 @@ func run(ctx context.Context, only *regexp.Regexp) error {
 // measure runs the benchmarks, and returns the results in Go's benchmark format.
 func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
-	if *quick {
-		*rounds = 1
-	}
-	servers := contenders
 	if *mine != "" {
-		name := filepath.Base(*mine)
-		servers = append(servers, contender{name: name, title: name, folder: *mine})
+		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
+		contenders = append(contenders, contender{name: name, title: name, folder: *mine})
 	}
-	benchmarks := choose(servers, only)
+	benchmarks := choose(only)
 	if len(benchmarks) == 0 {
 		return nil, errors.New("no benchmark has such a name")
 	}
@@ -152,20 +148,13 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 			}
 		}
 	}
-	if terminal {
+	if onTerminal() {
 		fmt.Fprint(os.Stderr, clearLine)
 	}
 	return output.Bytes(), nil
 }
 
 const clearLine = "\r\x1b[K"
-
-var terminal = isTerminal(os.Stderr)
-
-func isTerminal(file *os.File) bool {
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
 
 // progress writes a line over the one before it, or, if standard error is not a
 // terminal, a line for each round.
@@ -174,11 +163,16 @@ func progress(round, i, n int, start time.Time, name string) {
 	if done > 0 {
 		left = (time.Since(start) * time.Duration(*rounds*n-done) / time.Duration(done)).Round(time.Second).String() + " left, "
 	}
-	if terminal {
+	if onTerminal() {
 		fmt.Fprintf(os.Stderr, clearLine+"round %d of %d: %s%s", round+1, *rounds, left, name)
 	} else if i == 0 {
 		fmt.Fprintf(os.Stderr, "round %d of %d: %s%d benchmarks\n", round+1, *rounds, left, n)
 	}
+}
+
+func onTerminal() bool {
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // machine says where the benchmarks run.

@@ -39,36 +39,21 @@ func beside(to string) []column {
 	return []column{{"alone", "Beside/visitors=1/slow=0" + to}, {"beside 1", "Beside/visitors=1/slow=1" + to}, {"beside 50", "Beside/visitors=1/slow=50" + to}}
 }
 
-// servers returns the names of all servers that were measured.
-func servers(r *results) []string {
-	var names []string
+// servers returns the names of all servers.
+func servers() (names []string) {
 	for _, c := range contenders {
 		names = append(names, c.name)
-	}
-	return append(names, others(r)...)
-}
-
-// others returns the names of the servers that the reader has had measured.
-func others(r *results) []string {
-	var names []string
-	for m := range r.values {
-		_, name, _ := strings.Cut(m.name, "/server=")
-		known := slices.ContainsFunc(contenders, func(c contender) bool { return c.name == name })
-		if !known && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
 	}
 	return names
 }
 
 // pairs returns pairs of servers to be compared, and one for the reader's own.
-func pairs(names ...string) func(*results) []string {
-	return func(r *results) []string {
-		all := slices.Clone(names)
-		for _, name := range others(r) {
-			all = append(all, name+"/stage5")
+func pairs(names ...string) func() []string {
+	return func() []string {
+		if *mine == "" {
+			return names
 		}
-		return all
+		return slices.Concat(names, []string{contenders[len(contenders)-1].name + "/stage5"})
 	}
 }
 
@@ -86,14 +71,14 @@ func title(name string) string {
 }
 
 // byLoad makes a table of a row for each of rows and a column for each load.
-func byLoad(what string, columns []column, rows func(*results) []string, cell func(r *results, load, row string) string) func(*results) string {
+func byLoad(what string, columns []column, rows func() []string, cell func(r *results, load, row string) string) func(*results) string {
 	return func(r *results) string {
 		heading := []string{what}
 		for _, c := range columns {
 			heading = append(heading, c.title)
 		}
 		t := [][]string{heading}
-		for _, name := range rows(r) {
+		for _, name := range rows() {
 			row := []string{title(name)}
 			for _, c := range columns {
 				row = append(row, cell(r, c.load, name))
@@ -108,7 +93,7 @@ func byLoad(what string, columns []column, rows func(*results) []string, cell fu
 func silentVisitors(what, load string) func(*results) string {
 	return func(r *results) string {
 		t := [][]string{{what, "threads", "bytes each", "the next visitor"}}
-		for _, name := range servers(r) {
+		for _, name := range servers() {
 			next := missing
 			alive, ok := r.spread(load, "alive", name)
 			answered, _ := r.spread(load, "answered", name)

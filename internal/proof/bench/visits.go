@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,48 +42,50 @@ var contenders = []contender{
 // limit is the name of the server that has the home page only.
 const limit = "limit"
 
-// A benchmark measures one server under one load.
-type benchmark struct {
-	name    string // as in "Prompt/visitors=64/server=stage1"
-	server  contender
-	measure func(s *server.Server) (*benchfmt.Result, error)
+// A load is what visitors do to a server.
+type load struct {
+	name     string
+	visitors int // who are measured, quick and prompt
+	slow     int // beside them
+	silent   int // or instead of both
 }
 
-// choose returns the benchmarks of one round: those of one load and all servers
-// stand next to each other.
-func choose(servers []contender, only *regexp.Regexp) []benchmark {
+var loads = []load{
+	{name: "Prompt/visitors=1", visitors: 1},
+	{name: "Prompt/visitors=64", visitors: 64},
+	{name: "Prompt/visitors=512", visitors: 512},
+	{name: "Beside/visitors=1/slow=0", visitors: 1},
+	{name: "Beside/visitors=1/slow=1", visitors: 1, slow: 1},
+	{name: "Beside/visitors=1/slow=50", visitors: 1, slow: 50},
+	{name: "Beside/visitors=64/slow=1", visitors: 64, slow: 1},
+	{name: "Beside/visitors=512/slow=1", visitors: 512, slow: 1},
+	{name: "Silent/silent=0"},
+	{name: "Silent/silent=1000", silent: 1000},
+	{name: "Silent/silent=10000", silent: 10000},
+}
+
+// A benchmark measures one server under one load.
+type benchmark struct {
+	name   string // as in "Prompt/visitors=64/server=stage1"
+	load   load
+	server contender
+}
+
+// choose returns the benchmarks of one round whose names match: those of one load and
+// all servers stand next to each other.
+func choose(only *regexp.Regexp) []benchmark {
 	var chosen []benchmark
-	add := func(load string, c contender, measure func(s *server.Server) (*benchfmt.Result, error)) {
-		if name := load + "/server=" + c.name; only.MatchString(name) {
-			chosen = append(chosen, benchmark{name, c, measure})
-		}
-	}
-	for _, visitors := range []int{1, 64, 512} {
-		for _, c := range servers {
-			if !*quick || visitors == 64 {
-				add(fmt.Sprintf("Prompt/visitors=%d", visitors), c, func(s *server.Server) (*benchfmt.Result, error) {
-					return measurePrompt(s, visitors)
-				})
-			}
-		}
-	}
-	for _, load := range []struct{ visitors, slow int }{{1, 0}, {1, 1}, {1, 50}, {64, 1}, {512, 1}} {
-		for _, c := range servers {
-			// Served one at a time, 50 slow visitors make everybody wait for all of
-			// them, which shows with one.
-			if c.name != limit && !(c.serial && load.slow > 1) && !(*quick && load.visitors > 1) {
-				add(fmt.Sprintf("Beside/visitors=%d/slow=%d", load.visitors, load.slow), c, func(s *server.Server) (*benchfmt.Result, error) {
-					return measureBeside(s, load.visitors, load.slow)
-				})
-			}
-		}
-	}
-	for _, silent := range []int{0, 1000, 10000} {
-		for _, c := range servers {
-			if c.name != limit && !(*quick && silent == 0) {
-				add(fmt.Sprintf("Silent/silent=%d", silent), c, func(s *server.Server) (*benchfmt.Result, error) {
-					return measureSilent(s, silent)
-				})
+	for _, l := range loads {
+		for _, c := range contenders {
+			name := l.name + "/server=" + c.name
+			switch {
+			case c.name == limit && !strings.HasPrefix(name, "Prompt/"):
+				// It has no slow page, and a silent visitor stops it like stage 1.
+			case c.serial && l.slow > 1:
+				// 50 slow visitors make everybody wait for all of them, which shows
+				// with one.
+			case only.MatchString(name):
+				chosen = append(chosen, benchmark{name, l, c})
 			}
 		}
 	}
@@ -107,11 +110,20 @@ func (b benchmark) run(program *server.Program) (*benchfmt.Result, error) {
 	if _, err := visitFor(50*time.Millisecond, s.Addr, 8); err != nil {
 		return nil, err
 	}
-	result, err := b.measure(s)
-	if err == nil {
-		result.Name = benchfmt.Name(b.name)
+	var result *benchfmt.Result
+	switch kind, _, _ := strings.Cut(b.name, "/"); kind {
+	case "Prompt":
+		result, err = measurePrompt(s, b.load.visitors)
+	case "Beside":
+		result, err = measureBeside(s, b.load.visitors, b.load.slow)
+	case "Silent":
+		result, err = measureSilent(s, b.load.silent)
 	}
-	return result, err
+	if err != nil {
+		return nil, err
+	}
+	result.Name = benchfmt.Name(b.name)
+	return result, nil
 }
 
 // measurePrompt measures a number of visitors who ask for the home page again and
@@ -119,13 +131,9 @@ func (b benchmark) run(program *server.Program) (*benchfmt.Result, error) {
 // how long a visitor waited for one, from before connecting until after reading it,
 // and the server's CPU time for each.
 func measurePrompt(s *server.Server, visitors int) (*benchfmt.Result, error) {
-	duration := 400 * time.Millisecond
-	if *quick {
-		duration = 100 * time.Millisecond
-	}
 	cpuBefore, cpuErr := s.CPU()
 	start := time.Now()
-	waits, err := visitFor(duration, s.Addr, visitors)
+	waits, err := visitFor(400*time.Millisecond, s.Addr, visitors)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +194,7 @@ func visit(ctx context.Context, addr, path string, visitors int, apart time.Dura
 				var reply []byte
 				reply, errs[i] = visitor.Get(addr, path, start.Add(giveUp))
 				waits[i] = append(waits[i], time.Since(start))
-				if errs[i] == nil && !(bytes.HasPrefix(reply, []byte("HTTP/1.1 200 OK\r\n")) && bytes.HasSuffix(reply, []byte("</html>\n"))) {
+				if errs[i] == nil && !(bytes.HasPrefix(reply, []byte("HTTP/1.1 200 ")) && bytes.Contains(reply, []byte("Hello!"))) {
 					errs[i] = fmt.Errorf("reply to GET %s: %q", path, reply)
 				}
 			}
