@@ -84,7 +84,7 @@ func number(yes bool) float64 {
 // dies, or if it does not accept them and the queue of those who wait for that is
 // full. The error is about this process, which may not have as many descriptors.
 func connectSilent(s *server.Server, number int) ([]*visitor.Visitor, error) {
-	const batch = 500 // far fewer than there is room for in the queue
+	const batch = 100 // the queue of many a server has room for 128
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && uint64(files.Cur) < uint64(number)+500 {
 		return nil, fmt.Errorf("%d visitors need %d open files, and %d are allowed: raise the limit (ulimit -n)", number, number+500, files.Cur)
