@@ -65,7 +65,7 @@ func main() {
 		server.KillAll()
 	})
 	err = run(ctx, only)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "\nbench: interrupted; no file was changed")
 		os.Exit(130)
 	}
@@ -136,8 +136,9 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 		for i, b := range benchmarks {
 			progress(round, i, len(benchmarks), start, b.name)
 			result, err := b.run(programs[b.server.name])
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
+			if err != nil && ctx.Err() == nil { // the machine may have been too busy for a while
+				fmt.Fprintf(os.Stderr, "\n%s: %v; it is run once more\n", b.name, err)
+				result, err = b.run(programs[b.server.name])
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.name, err)
@@ -184,7 +185,7 @@ func machine() []benchfmt.Config {
 		{"go", runtime.Version()},
 		{"cores", fmt.Sprint(runtime.NumCPU())},
 		{"cpu", firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor")},
-		{"kernel", firstMatch("/proc/version", `^(Linux) version`, runtime.GOOS) + firstMatch("/proc/version", `version( \d+\.\d+)`, "")},
+		{"kernel", firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS)},
 	} {
 		config = append(config, benchfmt.Config{Key: c[0], Value: []byte(c[1]), File: true})
 	}

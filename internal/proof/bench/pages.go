@@ -57,7 +57,7 @@ func fillPages(r *results) (pages map[string]string, problems []error) {
 	return pages, problems
 }
 
-// updatePages writes the pages. The error says which claims do not hold any more.
+// updatePages writes the pages. The error says which claims do not hold.
 func updatePages(r *results) error {
 	pages, problems := fillPages(r)
 	for name, page := range pages {
@@ -65,7 +65,10 @@ func updatePages(r *results) error {
 			return err
 		}
 	}
-	return errors.Join(problems...)
+	if len(problems) > 0 {
+		return fmt.Errorf("the pages are written, but they are wrong:\n%w", errors.Join(problems...))
+	}
+	return nil
 }
 
 // fill returns one page with its tables and numbers, and what is wrong with it.
@@ -91,7 +94,7 @@ func fill(page string, r *results) (filled string, problems []error) {
 		switch {
 		case strings.Contains(m[1], ":"), strings.Contains(m[3], "/"):
 			form = hundredths
-		case m[2] == "threads":
+		case m[2] == "threads", m[2] == "connected":
 			form = whole
 		}
 		number := r.show(m[1], m[2], m[3], form)

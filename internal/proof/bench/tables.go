@@ -17,9 +17,9 @@ var tables = []struct {
 		return fmt.Sprintf("%s cores, %s; %s; %s for %s/%s; rounds: %d.\n", r.config["cores"],
 			r.config["cpu"], r.config["kernel"], r.config["go"], r.config["goos"], r.config["goarch"], r.rounds())
 	}},
-	{"throughput", byLoad("requests/s", prompt, servers, (*results).requests)},
+	{"throughput", byLoad("requests/s", prompt, servers, median("req/s"))},
 	{"throughput-ratios", byLoad("requests/s to those of", prompt, pairs("stage2/stage1", "stage3/stage1", "stage4/stage1", "stage5/stage1"), ratio("req/s"))},
-	{"cpu", byLoad("CPU time, µs", prompt, servers, (*results).cpu)},
+	{"cpu", byLoad("CPU time, µs", prompt, servers, median("cpu-µs/req"))},
 	{"cpu-ratios", byLoad("CPU time to that of", prompt, pairs("stage2/stage1", "stage3/stage1", "stage5/stage1", "stage5/stage4", "stage5/nethttp", "stage1/limit", "stage5/limit"), ratio("cpu-µs/req"))},
 	{"prompt-waits", byLoad("wait, ms", prompt, servers, (*results).waits)},
 	{"beside", byLoad("wait, ms", beside(""), servers, (*results).waits)},
@@ -113,9 +113,10 @@ func silentVisitors(what, load string) func(*results) string {
 
 const missing = "–" // stands for what was not measured
 
-func (r *results) requests(load, name string) string { return r.show(load, "req/s", name, round) }
-
-func (r *results) cpu(load, name string) string { return r.show(load, "cpu-µs/req", name, round) }
+// median returns what fills a cell with the median of a metric.
+func median(unit string) func(r *results, load, server string) string {
+	return func(r *results, load, server string) string { return r.show(load, unit, server, round) }
+}
 
 // waits returns the median and the 99th percentile, in milliseconds.
 func (r *results) waits(load, name string) string {
@@ -126,7 +127,7 @@ func (r *results) waits(load, name string) string {
 	return p50 + " / " + p99
 }
 
-// ratio returns the cell of a ratio with its spread.
+// ratio returns what fills a cell with a ratio and its spread.
 func ratio(unit string) func(r *results, load, pair string) string {
 	return func(r *results, load, pair string) string {
 		s, ok := r.spread(load, unit, pair)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -134,8 +135,8 @@ func measurePrompt(s *server.Server, visitors int) (*benchfmt.Result, error) {
 	cpuBefore, cpuErr := s.CPU()
 	start := time.Now()
 	waits, err := visitFor(400*time.Millisecond, s.Addr, visitors)
-	if err != nil {
-		return nil, err
+	if err != nil || len(waits) == 0 {
+		return nil, cmp.Or(err, errors.New("nobody has come"))
 	}
 	elapsed := time.Since(start)
 	cpuAfter, _ := s.CPU()
@@ -213,8 +214,5 @@ func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // percentile returns the smallest of the sorted values that at least p percent
 // of them do not exceed.
 func percentile(sorted []time.Duration, p float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[max(0, int(math.Ceil(float64(len(sorted))*p/100))-1)]
+	return sorted[int(math.Ceil(float64(len(sorted))*p/100))-1]
 }
