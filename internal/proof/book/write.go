@@ -1,0 +1,424 @@
+package book
+
+import (
+	"errors"
+	"fmt"
+	"go/build"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pmezard/go-difflib/difflib"
+)
+
+// An edit replaces a part of a page.
+type edit struct {
+	start, end int // offsets
+	text       string
+}
+
+// apply returns the source of the page after the edits.
+func (p *page) apply(edits []edit) string {
+	slices.SortFunc(edits, func(x, y edit) int { return x.start - y.start })
+	var b strings.Builder
+	at := 0
+	for _, e := range edits {
+		b.Write(p.source[at:e.start])
+		b.WriteString(e.text)
+		at = e.end
+	}
+	b.Write(p.source[at:])
+	return b.String()
+}
+
+// text returns lines as they stand in the block.
+func (blk *block) text(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		if line != "" {
+			line = blk.indent + line
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+// save writes the edits into the page's file. It says whether they change it.
+func (b *Book) save(p *page, edits []edit) (changed bool, err error) {
+	text := p.apply(edits)
+	if text == string(p.source) {
+		return false, nil
+	}
+	return true, os.WriteFile(filepath.Join(b.root, filepath.FromSlash(p.name)), []byte(text), 0o666)
+}
+
+// Update writes the excerpts, the diffs and the numbers of lines into the pages and
+// returns the names of those that have changed. What is wrong with a comment or a
+// link stays as it is, and Check reports it.
+func (b *Book) Update() (changed []string, err error) {
+	for _, p := range b.pages {
+		ok, err := b.save(p, b.written(p))
+		if err != nil {
+			return changed, err
+		}
+		if ok {
+			changed = append(changed, p.name)
+		}
+	}
+	return changed, nil
+}
+
+// checkWritten checks that Update would change nothing in the page.
+func (b *Book) checkWritten(p *page) {
+	is := difflib.SplitLines(string(p.source))
+	shouldBe := difflib.SplitLines(p.apply(b.written(p)))
+	for _, op := range difflib.NewMatcherWithJunk(is, shouldBe, false, nil).GetOpCodes() {
+		if op.Tag != 'e' {
+			b.problemf(p.name, op.I1+1, "the page has %q and its source %q; to write it into the page: cd internal/proof && go test ./book -run Pages -update",
+				strings.Join(is[op.I1:op.I2], ""), strings.Join(shouldBe[op.J1:op.J2], ""))
+		}
+	}
+}
+
+// written returns the edits that write what the page takes from other files, and
+// reports what of that cannot be found.
+func (b *Book) written(p *page) []edit {
+	var edits []edit
+	shown := make(map[int]bool)
+	before := b.before(p)
+	for _, blk := range p.blocks {
+		var lines []string
+		var err error
+		switch verb, args := blk.verb(); verb {
+		case "excerpt":
+			lines, err = b.excerpt(args)
+		case "diff":
+			lines, err = b.diff(args, before, shown)
+		default:
+			continue
+		}
+		if err != nil {
+			b.problemf(p.name, blk.line-1, "the comment %q: %v", blk.directive, err)
+			continue
+		}
+		edits = append(edits, edit{blk.start, blk.end, blk.text(lines)})
+	}
+	if before != nil {
+		b.checkWhole(p, before, shown)
+	}
+	for _, l := range p.links {
+		if e, err := b.lineNumber(p, l); err != nil {
+			b.problemf(p.name, l.line, "%v", err)
+		} else if e.end > 0 {
+			edits = append(edits, e)
+		}
+	}
+	return edits
+}
+
+// A span names lines by what they have in them: from the only line with first to
+// the next with last. A text may end in \n, for the end of the line.
+type span struct{ first, last string }
+
+// A selection is what a comment says: files, spans of lines, and what is left out.
+type selection struct {
+	files   []string
+	spans   []span
+	without []string
+}
+
+// parseSelection reads: FILE ["FIRST" [to "LAST"] [and "FIRST" ...]] [without "LINE"]...
+func parseSelection(args string) (selection, error) {
+	var s selection
+	word := ""
+	for args != "" {
+		quoted, err := strconv.QuotedPrefix(args)
+		if err != nil {
+			word, args, _ = strings.Cut(args, " ")
+			if word != "to" && word != "and" && word != "without" {
+				s.files = append(s.files, word)
+			}
+			continue
+		}
+		text, err := strconv.Unquote(quoted)
+		switch {
+		case err != nil:
+			return s, err
+		case word == "to" && len(s.spans) > 0:
+			s.spans[len(s.spans)-1].last = text
+		case word == "without":
+			s.without = append(s.without, text)
+		default:
+			s.spans = append(s.spans, span{first: text})
+		}
+		args = strings.TrimSpace(args[len(quoted):])
+	}
+	return s, nil
+}
+
+// find returns the indexes of the first and the last line that the span names.
+func (s span) find(lines []string) (from, to int, err error) {
+	var at []int
+	for i, line := range lines {
+		if strings.Contains(line+"\n", s.first) {
+			at = append(at, i)
+		}
+	}
+	switch {
+	case len(at) == 0:
+		return 0, 0, fmt.Errorf("no line has %q", s.first)
+	case len(at) > 1:
+		return 0, 0, fmt.Errorf("%d lines have %q: say more of the one that is meant", len(at), s.first)
+	}
+	n := slices.IndexFunc(lines[at[0]:], func(line string) bool { return strings.Contains(line+"\n", s.last) })
+	if n < 0 {
+		return 0, 0, fmt.Errorf("no line after the one with %q has %q", s.first, s.last)
+	}
+	return at[0], at[0] + n, nil
+}
+
+// excerpt returns the lines of a file that a comment selects.
+func (b *Book) excerpt(args string) ([]string, error) {
+	sel, err := parseSelection(args)
+	if err != nil || len(sel.files) != 1 {
+		return nil, errors.Join(errors.New(`want: excerpt FILE "FIRST" to "LAST" without "LINE"`), err)
+	}
+	lines, err := b.lines(sel.files[0])
+	if err != nil || len(sel.spans) == 0 {
+		return lines, err
+	}
+	dots := "# ..."
+	if filepath.Ext(sel.files[0]) == ".go" {
+		dots = "// ..."
+	}
+	var picked []string
+	for _, s := range sel.spans {
+		from, to, err := s.find(lines)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %v", sel.files[0], err)
+		}
+		if picked != nil {
+			picked = append(picked, indent(lines[from])+dots)
+		}
+		picked = append(picked, lines[from:blockEnd(lines, to)+1]...)
+	}
+	for _, text := range sel.without {
+		from, _, err := span{first: text}.find(picked)
+		if err != nil {
+			return nil, err
+		}
+		picked = slices.Replace(picked, from, blockEnd(picked, from)+1, indent(picked[from])+dots)
+	}
+	outer := indent(picked[0])
+	for i, line := range picked {
+		picked[i] = strings.TrimPrefix(line, outer)
+	}
+	return picked, nil
+}
+
+// indent returns the blanks that a line begins with.
+func indent(line string) string {
+	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+}
+
+// blockEnd returns the index of the last line of what line i begins: of the lines
+// that are indented by more, and of the bracket that closes what line i opens.
+func blockEnd(lines []string, i int) int {
+	opens := func(line string) bool { return line != "" && strings.ContainsAny(line[len(line)-1:], "({[") }
+	end, open := i, opens(lines[i])
+	for j := i + 1; j < len(lines); j++ {
+		line := strings.TrimSpace(lines[j])
+		deeper := len(indent(lines[j])) - len(indent(lines[i]))
+		switch {
+		case line == "":
+		case deeper > 0:
+			end = j
+		case deeper == 0 && open && strings.ContainsAny(line[:1], ")}]"):
+			end, open = j, opens(line) // "} else {" goes on
+		default:
+			return end
+		}
+	}
+	return end
+}
+
+// before returns the two files whose difference the page of a stage has to show: the
+// main.go of the stage before, and the stage's own.
+func (b *Book) before(p *page) []string {
+	stages := b.stages()
+	for i, stage := range stages {
+		if i > 0 && p.name == "docs/"+stage+".md" {
+			return []string{stages[i-1] + "/main.go", stage + "/main.go"}
+		}
+	}
+	return nil
+}
+
+// diffLines returns the lines of both files as a diff has them, each with its sign.
+func (b *Book) diffLines(files []string) ([]string, error) {
+	from, err1 := b.lines(files[0])
+	to, err2 := b.lines(files[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, op := range difflib.NewMatcherWithJunk(from, to, false, nil).GetOpCodes() {
+		if op.Tag == 'e' {
+			for _, line := range from[op.I1:op.I2] {
+				lines = append(lines, strings.TrimRight(" "+line, " "))
+			}
+			continue
+		}
+		for _, line := range from[op.I1:op.I2] {
+			lines = append(lines, "-"+line)
+		}
+		for _, line := range to[op.J1:op.J2] {
+			lines = append(lines, "+"+line)
+		}
+	}
+	return lines, nil
+}
+
+// changed says whether a line of a diff is one that is removed or added.
+func changed(line string) bool { return line != "" && line[0] != ' ' }
+
+// diff returns the lines of the difference of two files that a comment selects. If
+// they are the files that the page has to show all of, it notes which lines these are.
+func (b *Book) diff(args string, whole []string, shown map[int]bool) (picked []string, err error) {
+	sel, err := parseSelection(args)
+	if err != nil || len(sel.files) != 2 || len(sel.without) > 0 {
+		return nil, errors.Join(errors.New(`want: diff OLD NEW "FIRST" to "LAST" and "FIRST" to "LAST"`), err)
+	}
+	lines, err := b.diffLines(sel.files)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(lines)) // without the indentation
+	for i, line := range lines {
+		if line != "" {
+			keys[i] = line[:1] + strings.TrimSpace(line[1:])
+		}
+	}
+	take := func(from, to int) {
+		for i := from; i <= to; i++ {
+			picked = append(picked, lines[i])
+			if slices.Equal(sel.files, whole) {
+				shown[i] = true
+			}
+		}
+	}
+	for _, s := range sel.spans {
+		from, to, err := s.find(keys)
+		if err != nil {
+			return nil, fmt.Errorf("the difference of the files: %v", err)
+		}
+		for s.last == "" && to+1 < len(lines) && changed(lines[to+1]) {
+			to++
+		}
+		take(from, to)
+	}
+	if len(sel.spans) == 0 {
+		for _, h := range hunks(lines) {
+			picked = append(picked, "@@")
+			take(h[0], h[1])
+		}
+		picked = picked[min(1, len(picked)):]
+	}
+	return picked, nil
+}
+
+// hunks returns where in a diff there are changes, with three lines around them.
+func hunks(lines []string) (hunks [][2]int) {
+	const context = 3
+	for i, line := range lines {
+		if !changed(line) {
+			continue
+		}
+		from, to := max(i-context, 0), min(i+context, len(lines)-1)
+		if n := len(hunks); n > 0 && from <= hunks[n-1][1]+1 {
+			hunks[n-1][1] = to
+		} else {
+			hunks = append(hunks, [2]int{from, to})
+		}
+	}
+	return hunks
+}
+
+// checkWhole checks that the diffs of a stage's page show all that has changed,
+// other than the package comment and empty lines.
+func (b *Book) checkWhole(p *page, files []string, shown map[int]bool) {
+	lines, err := b.diffLines(files)
+	if err != nil {
+		b.problemf(p.name, 1, "%v", err)
+		return
+	}
+	code := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, " package ") })
+	for i, line := range lines {
+		if i > code && changed(line) && strings.TrimSpace(line[1:]) != "" && !shown[i] {
+			b.problemf(p.name, 1, "the diffs on this page do not show all of what has changed from %s to %s: %q is missing", files[0], files[1], line)
+			return
+		}
+	}
+}
+
+var (
+	lineAnchor = regexp.MustCompile(`^(.*)#L(\d+)$`)
+	goSource   = regexp.MustCompile(`^https://github\.com/golang/go/blob/(go[0-9.]+)/src/(.+)$`)
+)
+
+// lineNumber returns the edit that makes a link to a line lead to the line whose
+// code is its text; if there are several, to the nearest.
+func (b *Book) lineNumber(p *page, l link) (edit, error) {
+	target, anchor, _ := strings.Cut(l.dest, "#")
+	external := goSource.FindStringSubmatch(target)
+	name, _, _ := b.resolve(p, target)
+	if anchor == "" || strings.HasSuffix(name, ".md") || b.dirs[name] || external == nil && strings.Contains(target, ":") {
+		return edit{}, nil
+	}
+	m := lineAnchor.FindStringSubmatch(l.dest)
+	if m == nil {
+		return edit{}, fmt.Errorf("the link %q: the anchor of a line is #L52", l.dest)
+	}
+	if !l.code {
+		return edit{}, fmt.Errorf("the link to %s quotes nothing of that line: make its code, in backticks, the text of the link", l.dest)
+	}
+	var lines []string
+	var err error
+	switch {
+	case external == nil:
+		lines, err = b.lines(name)
+	case external[1] != runtime.Version():
+		return edit{}, nil // this Go's own source is another
+	default:
+		var data []byte
+		data, err = os.ReadFile(filepath.Join(build.Default.GOROOT, "src", filepath.FromSlash(external[2])))
+		lines = strings.Split(string(data), "\n")
+	}
+	if err != nil {
+		return edit{}, nil // checkLinks reports it
+	}
+	number := lineOf(lines, l.text, m[2])
+	if number == 0 {
+		return edit{}, fmt.Errorf("no line of %s has %q", name, l.text)
+	}
+	start := l.at + len(m[1]) + len("#L")
+	return edit{start, start + len(m[2]), strconv.Itoa(number)}, nil
+}
+
+// lineOf returns the number of the line that has the code, or the nearest to the
+// number given if there are several, or 0.
+func lineOf(lines []string, code, near string) int {
+	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	wanted, best := squeeze(code), 0
+	n, _ := strconv.Atoi(near)
+	for i, line := range lines {
+		if strings.Contains(squeeze(line), wanted) && (best == 0 || max(i+1-n, n-i-1) < max(best-n, n-best)) {
+			best = i + 1
+		}
+	}
+	return best
+}
