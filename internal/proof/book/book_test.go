@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 var update = flag.Bool("update", false, "write excerpts, diffs, numbers of lines and the output of the sessions into the pages")
@@ -86,5 +88,111 @@ func TestSessions(t *testing.T) {
 func needSessions(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("who waits is looked up in Linux's /proc")
+	}
+}
+
+// TestMistakes is the test of the tests. Each archive in testdata is a small
+// repository with a book. Its comment says what is wrong with the book: each line is
+// a problem, up to where the problem goes on with what does not matter; "..." in it
+// stands for any text, and a line that begins with blanks goes on with the one above.
+// There may be no other problem.
+func TestMistakes(t *testing.T) {
+	for _, name := range archives(t, "testdata/*.txtar") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, comment := unpack(t, name)
+			var wants []string
+			for line := range strings.Lines(comment) {
+				if strings.HasPrefix(line, " ") {
+					wants[len(wants)-1] += " " + strings.TrimSpace(line)
+				} else {
+					wants = append(wants, strings.TrimSpace(line))
+				}
+			}
+			b := open(t, dir)
+			problems := b.Check()
+			for _, p := range b.pages {
+				if r := b.Run(shortBound(t, dir), p, t.TempDir(), false); r.Problem != nil {
+					problems = append(problems, *r.Problem)
+				}
+			}
+			for i := range max(len(problems), len(wants)) {
+				got, want := "no problem", "no problem"
+				if i < len(problems) {
+					got = strings.Join(strings.Fields(problems[i].String()), " ")
+				}
+				if i < len(wants) {
+					want = wants[i]
+				}
+				if pattern := (output{{text: want + "..."}}); !pattern.matches(got, false) {
+					t.Errorf("got:  %s\nwant: %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+// shortBound returns the context for an archive: with a file bound.txt in it, in which
+// a command waits for ever, one that ends soon.
+func shortBound(t *testing.T, dir string) context.Context {
+	if _, err := os.Stat(filepath.Join(dir, "bound.txt")); err != nil {
+		return bound(t)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 4*time.Second, errors.New("the time is over"))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// archives returns the names of the archives in testdata.
+func archives(t *testing.T, pattern string) []string {
+	needSessions(t)
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %d archives, %v", pattern, len(names), err)
+	}
+	return names
+}
+
+// unpack unpacks an archive and returns the folder and the archive's comment.
+func unpack(t *testing.T, name string) (dir, comment string) {
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	if err := txtar.Write(archive, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir, string(archive.Comment)
+}
+
+// TestUpdate checks what -update makes of a page: what stands in the folder want.
+func TestUpdate(t *testing.T) {
+	for _, name := range archives(t, "testdata/update/*.txtar") {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, _ := unpack(t, name)
+			if _, err := open(t, dir).Update(); err != nil {
+				t.Fatal(err)
+			}
+			b := open(t, dir)
+			for _, p := range b.pages {
+				r := b.Run(bound(t), p, t.TempDir(), true)
+				if r.Problem != nil {
+					t.Fatalf("%s\n%s", r.Problem, r.Screens)
+				}
+				if _, err := b.save(p, r.edits); err != nil {
+					t.Fatal(err)
+				}
+				got, err1 := b.read(p.name)
+				want, err2 := b.read("want/" + p.name)
+				if err := errors.Join(err1, err2); err != nil {
+					t.Fatal(err)
+				}
+				if string(got) != string(want) {
+					t.Errorf("-update makes of %s\n%s\nwant\n%s", p.name, got, want)
+				}
+			}
+		})
 	}
 }

@@ -71,17 +71,10 @@ func (blk *block) terminals() []string {
 // terminal returns the terminal that the block belongs to.
 func (blk *block) terminal() string { return append(blk.terminals(), "1")[0] }
 
-var ownTest = regexp.MustCompile(`\bproof\b`)
-
 // checkConsole checks what can be seen of a session without running it.
 func (b *Book) checkConsole(p *page, blk *block) {
 	if len(blk.lines) == 0 {
 		b.problemf(p.name, blk.line, "the block is empty")
-	}
-	for _, seg := range blk.segments() {
-		if ownTest.MatchString(seg.command) {
-			b.problemf(p.name, seg.line, "%q would run the test that runs it", seg.command)
-		}
 	}
 	switch names := blk.terminals(); {
 	case len(names) > 1:

@@ -126,7 +126,7 @@ func (p *page) plain(n ast.Node) string {
 		if t, ok := n.(*ast.Text); ok && entering {
 			b.Write(t.Value(p.source))
 			if t.SoftLineBreak() {
-				b.WriteByte(' ')
+				b.WriteByte('\n')
 			}
 		}
 		return ast.WalkContinue, nil
@@ -291,8 +291,10 @@ func (p *page) checkProse(paragraph ast.Node) {
 		return ast.WalkContinue, nil
 	})
 	if paragraph.Kind() == ast.KindParagraph {
-		if m := reference.FindString(p.plain(paragraph)); m != "" {
-			p.problemf(p.line(paragraph.Pos()), "the link %s leads nowhere: the page does not define it", m)
+		text := p.plain(paragraph)
+		if m := reference.FindStringIndex(text); m != nil {
+			line := p.line(paragraph.Pos()) + strings.Count(text[:m[0]], "\n")
+			p.problemf(line, "the link %s leads nowhere: the page does not define it", text[m[0]:m[1]])
 		}
 	}
 }

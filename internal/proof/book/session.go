@@ -122,7 +122,7 @@ func environ(temp string) []string {
 	env := slices.DeleteFunc(os.Environ(), left.MatchString)
 	return append(env,
 		"PS1="+prompt, "TERM=dumb", "LC_ALL=C", "HISTFILE=", "PAGER=cat",
-		"GOFLAGS=-trimpath -buildvcs=false -ldflags=-w", // the same in all copies, so that what one has compiled is there for all
+		"GOFLAGS=-trimpath -buildvcs=false -ldflags=-s -vet=off",
 		"CURL_HOME="+temp, "XDG_CONFIG_HOME="+temp,
 		"GIT_CEILING_DIRECTORIES="+temp, "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=reader", "GIT_AUTHOR_EMAIL=reader@example.com",
@@ -130,15 +130,20 @@ func environ(temp string) []string {
 	)
 }
 
+var usesGit = regexp.MustCompile(`(?m)^ *\$ .*\bgit `)
+
 // setUp makes the page's copy of the repository, which git knows if the page uses
 // it, and chooses its port.
 func (s *session) setUp() error {
 	for _, name := range s.book.files {
+		if strings.HasPrefix(name, "internal/proof/") {
+			continue // this test, which a session is not to run
+		}
 		if err := s.copyFile(name); err != nil {
 			return err
 		}
 	}
-	if strings.Contains(string(s.page.source), "\n$ git ") {
+	if usesGit.Match(s.page.source) {
 		for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "the workbook"}} {
 			if out, err := s.command("git", args...); err != nil {
 				return fmt.Errorf("git %s: %v\n%s", args[0], err, out)
@@ -205,16 +210,18 @@ func applyPatch(text string, patch []string) (string, error) {
 		case "+":
 			after.WriteString(line)
 		case "@":
-			first, _, _ := strings.Cut(at, "\n")
-			switch n := strings.Count("\n"+text, "\n"+at); {
-			case at == "":
+			if at == "" {
 				return "", fmt.Errorf("the lines before line %d of the block say nothing of where they belong: show a line before or after", i+1)
-			case n == 0:
-				return "", fmt.Errorf("the lines from %q on do not stand in the file", first)
-			case n > 1:
-				return "", fmt.Errorf("the lines from %q on stand in the file %d times: show more of what is around them", first, n)
 			}
-			text = strings.Replace("\n"+text, "\n"+at, "\n"+after.String(), 1)[1:]
+			first, _, _ := strings.Cut(at, "\n")
+			start, again := strings.Index("\n"+text, "\n"+at), strings.LastIndex("\n"+text, "\n"+at)
+			switch {
+			case start < 0:
+				return "", fmt.Errorf("the lines from %q on do not stand in the file", first)
+			case again != start:
+				return "", fmt.Errorf("the lines from %q on stand in the file more than once: show more of what is around them", first)
+			}
+			text = text[:start] + after.String() + text[start+len(at):]
 			before.Reset()
 			after.Reset()
 		default:
@@ -313,7 +320,10 @@ func (s *session) console(ctx context.Context, blk *block) *Problem {
 
 // segment types a command or presses a key, and waits for what the page shows of it.
 func (s *session) segment(ctx context.Context, t *terminal, blk *block, seg *segment) *Problem {
-	before := visitors(s.port)
+	var before []string
+	if len(seg.output) == 0 {
+		before = visitors(s.port)
+	}
 	switch {
 	case seg.command != "":
 		if problem := s.ended(ctx, t); problem != nil {
@@ -357,16 +367,12 @@ func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
 
 // awaitVisitor waits, for a command of which the page shows no output, until it has
 // ended, or it is a visitor who is connected and waits: all processes of the page do.
-func (s *session) awaitVisitor(ctx context.Context, t *terminal, before map[string]bool) *Problem {
+func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []string) *Problem {
 	quiet := s.quiet()
+	isNew := func(visitor string) bool { return !slices.Contains(before, visitor) }
 	err := t.await(ctx, func() bool {
-		for visitor := range visitors(s.port) {
-			if !before[visitor] && quiet() {
-				return true
-			}
-		}
 		_, ended := t.printed()
-		return ended
+		return ended || quiet() && slices.ContainsFunc(visitors(s.port), isNew)
 	})
 	if err != nil {
 		return s.problemf(t.line, "%q prints nothing, does not end and is no visitor who waits: %v", t.command, err)
@@ -411,7 +417,7 @@ func (s *session) end(ctx context.Context, t *terminal) *Problem {
 	quiet := s.quiet()
 	err := t.await(ctx, func() bool {
 		text, ended := s.printed(t)
-		return (ended || t.shown.matches(text, s.update) || !t.shown.possible(text, s.update)) && quiet()
+		return (ended || t.shown.begins(text, s.update) || !t.shown.possible(text, s.update)) && quiet()
 	})
 	if err != nil {
 		return s.differs(t, err)
