@@ -4,13 +4,13 @@ go 1.25
 
 require (
 	example.com/concurrent-web-server v0.0.0
+	github.com/creack/pty v1.1.24
+	github.com/pmezard/go-difflib v1.0.0
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/yuin/goldmark v1.8.7
 )
 
 require (
-	github.com/creack/pty v1.1.24 // indirect
-	github.com/pmezard/go-difflib v1.0.0 // indirect
-	github.com/yuin/goldmark v1.8.7 // indirect
 	golang.org/x/sys v0.26.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
 )
