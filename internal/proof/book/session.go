@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // copyName is the name of the folder that holds a page's copy of the repository.
@@ -142,6 +143,13 @@ func (s *session) setUp() error {
 		if err := s.copyFile(name); err != nil {
 			return err
 		}
+	}
+	telemetry := filepath.Join(filepath.Dir(s.dir), "go", "telemetry")
+	if err := os.MkdirAll(telemetry, 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o666); err != nil {
+		return err
 	}
 	if usesGit.Match(s.page.source) {
 		for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "the workbook"}} {
@@ -354,7 +362,7 @@ func (s *session) segment(ctx context.Context, t *terminal, blk *block, seg *seg
 // appeared. The command may go on.
 func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
 	all := false
-	err := t.await(ctx, func() bool {
+	err := t.await(ctx, 0, func() bool {
 		text, ended := s.printed(t)
 		all = t.shown.begins(text, s.update)
 		return all || ended || !t.shown.possible(text, s.update)
@@ -370,7 +378,7 @@ func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
 func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []string) *Problem {
 	quiet := s.quiet()
 	isNew := func(visitor string) bool { return !slices.Contains(before, visitor) }
-	err := t.await(ctx, func() bool {
+	err := t.await(ctx, pause, func() bool {
 		_, ended := t.printed()
 		return ended || quiet() && slices.ContainsFunc(visitors(s.port), isNew)
 	})
@@ -379,6 +387,9 @@ func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []string
 	}
 	return nil
 }
+
+// pause is how long it takes between two looks at processes and connections.
+const pause = 10 * time.Millisecond
 
 // quiet returns a condition: that all processes of the page are asleep, and none has
 // run since the condition was asked for before.
@@ -398,7 +409,7 @@ func (s *session) quiet() func() bool {
 
 // ended waits until the last command has ended, and checks what it has printed.
 func (s *session) ended(ctx context.Context, t *terminal) *Problem {
-	err := t.await(ctx, func() bool {
+	err := t.await(ctx, 0, func() bool {
 		_, ended := t.printed()
 		return ended
 	})
@@ -415,7 +426,7 @@ func (s *session) ended(ctx context.Context, t *terminal) *Problem {
 // what the last command has printed, whether it has ended or not.
 func (s *session) end(ctx context.Context, t *terminal) *Problem {
 	quiet := s.quiet()
-	err := t.await(ctx, func() bool {
+	err := t.await(ctx, pause, func() bool {
 		text, ended := s.printed(t)
 		return (ended || t.shown.begins(text, s.update) || !t.shown.possible(text, s.update)) && quiet()
 	})

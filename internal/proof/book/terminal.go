@@ -121,12 +121,16 @@ func (t *terminal) printed() (text string, ended bool) {
 }
 
 // await waits until cond holds. It looks whenever the terminal has shown something,
-// and 100 times a second for what else may happen.
-func (t *terminal) await(ctx context.Context, cond func() bool) error {
+// and if cond is about other things as well, once in every pause.
+func (t *terminal) await(ctx context.Context, pause time.Duration, cond func() bool) error {
+	var timer <-chan time.Time
 	for !cond() {
+		if pause > 0 {
+			timer = time.After(pause)
+		}
 		select {
 		case <-t.news:
-		case <-time.After(10 * time.Millisecond):
+		case <-timer:
 		case <-t.ended:
 			if !cond() {
 				return fmt.Errorf("the shell has ended")
