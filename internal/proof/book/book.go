@@ -178,25 +178,19 @@ func (b *Book) checkStagePages() {
 			b.problemf("docs/README.md", 1, "%s has no page: there is no %s", stage, name)
 			continue
 		}
-		i, last := 0, 1
+		var texts []string
+		first := 0 // the line of the first of these headings
 		for _, h := range p.headings {
-			if h.level != 2 {
-				continue
+			if h.level == 2 {
+				texts = append(texts, h.text)
+				first = cmp.Or(first, h.line)
 			}
-			picture := func(l link) bool { return l.image && l.line < h.line }
-			if i == 0 && !slices.ContainsFunc(p.links, picture) {
-				b.problemf(name, h.line, "no picture stands before the first heading: the page opens with its timeline")
-			}
-			switch {
-			case i >= len(stageHeadings):
-				b.problemf(name, h.line, "the heading %q comes after the last that a stage's page has, %q", h.text, stageHeadings[i-1])
-			case h.text != stageHeadings[i]:
-				b.problemf(name, h.line, "the heading is %q; in a stage's page it is %q here", h.text, stageHeadings[i])
-			}
-			i, last = i+1, h.line
 		}
-		if i < len(stageHeadings) {
-			b.problemf(name, last, "the heading %q is missing after this one", stageHeadings[i])
+		if !slices.ContainsFunc(p.links, func(l link) bool { return l.image && l.line < first }) {
+			b.problemf(name, first, "no picture stands before the first heading: the page opens with its timeline")
+		}
+		if !slices.Equal(texts, stageHeadings) {
+			b.problemf(name, first, "the ## headings are %q; those of a stage's page are %q", texts, stageHeadings)
 		}
 	}
 }

@@ -31,22 +31,12 @@ func (b *Book) checkLinks(p *page) {
 				target = parse(name, data)
 			}
 			if !target.anchors[anchor] {
-				b.problemf(p.name, l.line, "the link %q leads nowhere: %s has no heading whose anchor is #%s%s", l.dest, name, anchor, nearest(anchor, target))
+				b.problemf(p.name, l.line, "the link %q leads nowhere: %s has no heading whose anchor is #%s", l.dest, name, anchor)
 			}
 		case b.dirs[name]:
 			b.problemf(p.name, l.line, "the link %q: a folder has no anchors", l.dest)
 		}
 	}
-}
-
-// nearest names the anchor that was most likely meant.
-func nearest(anchor string, target *page) string {
-	for _, h := range target.headings {
-		if is := slug(h.text); strings.Contains(is, anchor) || strings.Contains(anchor, is) {
-			return "; did you mean #" + is + "?"
-		}
-	}
-	return ""
 }
 
 // resolve returns the file or folder that a relative link leads to, and its

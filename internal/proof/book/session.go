@@ -3,18 +3,17 @@ package book
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -158,13 +157,25 @@ func (s *session) setUp() error {
 			}
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer listener.Close()
-	s.port = listener.Addr().(*net.TCPAddr).Port
+	s.port = freePort()
 	return nil
+}
+
+var portsInUse sync.Map
+
+// freePort returns a port on which nobody listens and that no other page has. It is
+// not one of those that Linux gives to connections of its own accord.
+func freePort() int {
+	for {
+		port := 20000 + rand.IntN(12000)
+		if _, ok := portsInUse.LoadOrStore(port, true); ok {
+			continue
+		}
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			listener.Close()
+			return port
+		}
+	}
 }
 
 // copyFile makes a file of the page's copy what it is in the repository.
@@ -188,123 +199,6 @@ func (s *session) command(name string, args ...string) ([]byte, error) {
 	cmd.Dir, cmd.Env = s.dir, s.env
 	out, err := cmd.CombinedOutput()
 	return bytes.TrimSpace(out), err
-}
-
-// patch makes the change that a block asks for.
-func (s *session) patch(blk *block, name string) *Problem {
-	data, err := os.ReadFile(s.path(name))
-	if err != nil {
-		return s.problemf(blk.line-1, "the comment %q: there is no %s", blk.directive, name)
-	}
-	text, err := applyPatch(string(data), blk.lines)
-	if err != nil {
-		return s.problemf(blk.line, "the change does not fit %s: %v", name, err)
-	}
-	return s.write(blk, name, text)
-}
-
-// applyPatch makes a change in a text: each run of lines, up to a line that begins
-// with @@, has one place.
-func applyPatch(text string, patch []string) (string, error) {
-	var before, after strings.Builder
-	for i, line := range append(slices.Clone(patch), "@@") {
-		sign, line, at := line[:min(1, len(line))], line[min(1, len(line)):]+"\n", before.String()
-		switch sign {
-		case "", " ":
-			before.WriteString(line)
-			after.WriteString(line)
-		case "-":
-			before.WriteString(line)
-		case "+":
-			after.WriteString(line)
-		case "@":
-			if at == "" {
-				return "", fmt.Errorf("the lines before line %d of the block say nothing of where they belong: show a line before or after", i+1)
-			}
-			first, _, _ := strings.Cut(at, "\n")
-			start, again := strings.Index("\n"+text, "\n"+at), strings.LastIndex("\n"+text, "\n"+at)
-			switch {
-			case start < 0:
-				return "", fmt.Errorf("the lines from %q on do not stand in the file", first)
-			case again != start:
-				return "", fmt.Errorf("the lines from %q on stand in the file more than once: show more of what is around them", first)
-			}
-			text = text[:start] + after.String() + text[start+len(at):]
-			before.Reset()
-			after.Reset()
-		default:
-			return "", fmt.Errorf("line %d of the block has none of a diff's signs (blank, - and +)", i+1)
-		}
-	}
-	return text, nil
-}
-
-// file makes the file that a block shows. Go is vetted; anything else has to be used.
-func (s *session) file(blk *block, name string) *Problem {
-	if !filepath.IsLocal(name) {
-		return s.problemf(blk.line-1, "the comment %q: the name of a file in the repository is missing", blk.directive)
-	}
-	if _, ok := slices.BinarySearch(s.book.files, name); ok {
-		return s.problemf(blk.line-1, "the comment %q: there is such a file in the repository; use patch or excerpt", blk.directive)
-	}
-	uses := func(later *block) bool {
-		return later.line > blk.line && slices.ContainsFunc(later.segments(), func(seg *segment) bool {
-			return later.lang == "console" && strings.Contains(seg.command, path.Base(name))
-		})
-	}
-	if path.Ext(name) != ".go" && !slices.ContainsFunc(s.page.blocks, uses) {
-		return s.problemf(blk.line, "nothing checks this file: no session further down uses %s", name)
-	}
-	return s.write(blk, name, strings.Join(blk.lines, "\n")+"\n")
-}
-
-// write writes a file of the page's copy, and notes that it has changed.
-func (s *session) write(blk *block, name, text string) *Problem {
-	err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777)
-	if err == nil {
-		err = os.WriteFile(s.path(name), []byte(text), 0o777)
-	}
-	if err != nil {
-		return s.problemf(blk.line, "%v", err)
-	}
-	s.changed[name] = true
-	if path.Ext(name) == ".go" {
-		if len(s.unvetted) == 0 {
-			s.unvetAt = blk.line
-		}
-		s.unvetted["./"+path.Dir(name)] = true
-	}
-	return nil
-}
-
-// vet vets the packages that have changed since the last time.
-func (s *session) vet() *Problem {
-	if len(s.unvetted) == 0 {
-		return nil
-	}
-	folders := slices.Sorted(maps.Keys(s.unvetted))
-	clear(s.unvetted)
-	if out, err := s.command("go", append([]string{"vet"}, folders...)...); err != nil {
-		return s.problemf(s.unvetAt, "go vet %s: %v\n%s", strings.Join(folders, " "), err, out)
-	}
-	return nil
-}
-
-// restore takes back what patch and file blocks have changed.
-func (s *session) restore(blk *block) *Problem {
-	for name := range s.changed {
-		var err error
-		if _, ok := slices.BinarySearch(s.book.files, name); ok {
-			err = s.copyFile(name)
-		} else {
-			err = os.Remove(s.path(name))
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return s.problemf(blk.line, "%v", err)
-		}
-	}
-	clear(s.changed)
-	return nil
 }
 
 // console runs a console block.
@@ -460,66 +354,6 @@ func (s *session) differs(t *terminal, err error) *Problem {
 		how += ": " + err.Error()
 	}
 	return s.problemf(max(line, t.line), "terminal %s %s\n\t(%q of line %d %s)", t.name, message, t.command, t.line, how)
-}
-
-// rewrite makes the edits that make the page show what was printed: only the numbers
-// of lines of Go, if all else agrees.
-func (s *session) rewrite(t *terminal, text string) *Problem {
-	m := regexp.MustCompile(`^` + t.shown.pattern(true) + `$`).FindStringSubmatch(text)
-	if m == nil {
-		return s.replace(t, text)
-	}
-	numbers := m[1:]
-	for _, l := range t.shown {
-		is := goLine.ReplaceAllStringFunc(l.text, func(string) string {
-			number := numbers[0]
-			numbers = numbers[1:]
-			return ".go:" + number
-		})
-		s.edit(l.blk, l.line, 1, []string{is})
-	}
-	return nil
-}
-
-// replace makes the edit that replaces all that the page shows of the last command.
-func (s *session) replace(t *terminal, text string) *Problem {
-	first := t.line + 1
-	if len(t.shown) > 0 {
-		first = t.shown[0].line
-	}
-	if n := len(t.shown); n > 0 && t.shown[n-1].line != first+n-1 {
-		_, message := t.shown.difference(text)
-		return s.problemf(t.line, "-update cannot write the output of %q, of which the page shows parts: terminal %s %s", t.command, t.name, message)
-	}
-	var lines []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		for _, v := range varying {
-			line = v.re.ReplaceAllString(line, v.by)
-		}
-		lines = append(lines, line)
-	}
-	blk := t.blk
-	if len(t.shown) > 0 {
-		blk = t.shown[0].blk
-	}
-	s.edit(blk, first, len(t.shown), lines)
-	return nil
-}
-
-// edit replaces n lines of the page, from a line on.
-func (s *session) edit(blk *block, line, n int, by []string) {
-	s.edits = append(s.edits, edit{s.page.offset(line), s.page.offset(line + n), blk.text(by)})
-}
-
-// varying is what is known to differ from run to run, and what the page shows for it.
-var varying = []struct {
-	re *regexp.Regexp
-	by string
-}{
-	{regexp.MustCompile(`0x[0-9a-f]+`), "0x..."},
-	{regexp.MustCompile(`\bgoroutine ([2-9]|\d\d+)\b`), "goroutine ..."},
-	{regexp.MustCompile(`\b\d+(?:\.\d+)?( ?m?s| milliseconds)\b`), "...$1"},
 }
 
 var (

@@ -23,7 +23,6 @@ type terminal struct {
 	name   string // as on the page: "1"
 	master *os.File
 	shell  *exec.Cmd
-	ended  chan struct{} // closed once there is no more to read
 	news   chan struct{} // has something when the terminal has shown more
 
 	mu     sync.Mutex
@@ -40,7 +39,7 @@ type terminal struct {
 // openTerminal starts a shell in the folder dir. Whoever calls it ends it, and all
 // that runs in it, with kill.
 func openTerminal(name, dir string, env []string) (*terminal, error) {
-	t := &terminal{name: name, ended: make(chan struct{}), news: make(chan struct{}, 1)}
+	t := &terminal{name: name, news: make(chan struct{}, 1)}
 	t.shell = exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	t.shell.Dir, t.shell.Env = dir, env
 	var err error
@@ -54,7 +53,6 @@ func openTerminal(name, dir string, env []string) (*terminal, error) {
 
 // read keeps what the terminal shows, until its last process has ended.
 func (t *terminal) read() {
-	defer close(t.ended)
 	p := make([]byte, 4096)
 	for {
 		n, err := t.master.Read(p)
@@ -98,13 +96,10 @@ func (t *terminal) send(text string) error {
 func (t *terminal) text(offset int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return lineEnd.ReplaceAllString(escape.ReplaceAllString(string(t.screen[offset:]), ""), "\n")
+	return lineEnd.ReplaceAllString(string(t.screen[offset:]), "\n")
 }
 
-var (
-	escape  = regexp.MustCompile("\x1b(\\[[0-9;?]*[A-Za-z]|\\([A-Z0-9])")
-	lineEnd = regexp.MustCompile(` *\r*\n`)
-)
+var lineEnd = regexp.MustCompile(` *\r*\n`)
 
 // printed returns what the last command has printed, and whether it has ended: then
 // the shell has printed its prompt.
@@ -131,11 +126,6 @@ func (t *terminal) await(ctx context.Context, pause time.Duration, cond func() b
 		select {
 		case <-t.news:
 		case <-timer:
-		case <-t.ended:
-			if !cond() {
-				return fmt.Errorf("the shell has ended")
-			}
-			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -422,3 +422,63 @@ func lineOf(lines []string, code, near string) int {
 	}
 	return best
 }
+
+// rewrite makes the edits that make the page show what was printed: only the numbers
+// of lines of Go, if all else agrees.
+func (s *session) rewrite(t *terminal, text string) *Problem {
+	m := regexp.MustCompile(`^` + t.shown.pattern(true) + `$`).FindStringSubmatch(text)
+	if m == nil {
+		return s.replace(t, text)
+	}
+	numbers := m[1:]
+	for _, l := range t.shown {
+		is := goLine.ReplaceAllStringFunc(l.text, func(string) string {
+			number := numbers[0]
+			numbers = numbers[1:]
+			return ".go:" + number
+		})
+		s.edit(l.blk, l.line, 1, []string{is})
+	}
+	return nil
+}
+
+// replace makes the edit that replaces all that the page shows of the last command.
+func (s *session) replace(t *terminal, text string) *Problem {
+	first := t.line + 1
+	if len(t.shown) > 0 {
+		first = t.shown[0].line
+	}
+	if n := len(t.shown); n > 0 && t.shown[n-1].line != first+n-1 {
+		_, message := t.shown.difference(text)
+		return s.problemf(t.line, "-update cannot write the output of %q, of which the page shows parts: terminal %s %s", t.command, t.name, message)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		for _, v := range varying {
+			line = v.re.ReplaceAllString(line, v.by)
+		}
+		lines = append(lines, line)
+	}
+	blk := t.blk
+	if len(t.shown) > 0 {
+		blk = t.shown[0].blk
+	}
+	s.edit(blk, first, len(t.shown), lines)
+	return nil
+}
+
+// edit replaces n lines of the page, from a line on.
+func (s *session) edit(blk *block, line, n int, by []string) {
+	s.edits = append(s.edits, edit{s.page.offset(line), s.page.offset(line + n), blk.text(by)})
+}
+
+// varying is what is known to differ from run to run, and what the page shows for it.
+var varying = []struct {
+	re *regexp.Regexp
+	by string
+}{
+	{regexp.MustCompile(`0x[0-9a-f]+`), "0x..."},
+	{regexp.MustCompile(`\bgoroutine ([2-9]|\d\d+)\b`), "goroutine ..."},
+	{regexp.MustCompile(`\b\d+(?:\.\d+)?( ?m?s| milliseconds)\b`), "...$1"},
+}
