@@ -84,7 +84,7 @@ func (s *session) run(ctx context.Context) *Problem {
 		return problem
 	}
 	for _, t := range s.terminals {
-		if problem := s.end(ctx, t); problem != nil {
+		if problem := s.finish(ctx, t); problem != nil {
 			return problem
 		}
 	}
@@ -113,13 +113,13 @@ func (s *session) do(ctx context.Context, blk *block) *Problem {
 	return nil
 }
 
-// left are the variables that would make a session differ from one machine to another.
-var left = regexp.MustCompile(`^(MAKE.*|MFLAGS|ARGS|STAGE|SERVER|QUICK|GO(TRACEBACK|DEBUG|GC|MAXPROCS|MEMLIMIT|COVERDIR|RACE|FLAGS)|PROMPT_COMMAND|BASH_ENV|CDPATH|LANG|LC_.*|GIT_.*|CURL_.*|PWD)=`)
+// dropped are the variables that would make a session differ from one machine to another.
+var dropped = regexp.MustCompile(`^(MAKE.*|MFLAGS|ARGS|STAGE|SERVER|QUICK|GO(TRACEBACK|DEBUG|GC|MAXPROCS|MEMLIMIT|COVERDIR|RACE|FLAGS)|PROMPT_COMMAND|BASH_ENV|CDPATH|LANG|LC_.*|GIT_.*|CURL_.*|PWD)=`)
 
 // environ returns the environment of the sessions. The folder temp stands for the
 // reader's own folder where a program looks for settings.
 func environ(temp string) []string {
-	env := slices.DeleteFunc(os.Environ(), left.MatchString)
+	env := slices.DeleteFunc(os.Environ(), dropped.MatchString)
 	return append(env,
 		"PS1="+prompt, "TERM=dumb", "LC_ALL=C", "HISTFILE=", "PAGER=cat",
 		"GOFLAGS=-trimpath -buildvcs=false -ldflags=-s -vet=off",
@@ -228,7 +228,7 @@ func (s *session) segment(ctx context.Context, t *terminal, blk *block, seg *seg
 	}
 	switch {
 	case seg.command != "":
-		if problem := s.ended(ctx, t); problem != nil {
+		if problem := s.awaitEnd(ctx, t); problem != nil {
 			return problem
 		}
 		t.start, t.command, t.blk, t.line, t.shown = t.size(), seg.command, blk, seg.line, nil
@@ -268,13 +268,14 @@ func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
 }
 
 // awaitVisitor waits, for a command of which the page shows no output, until it has
-// ended, or it is a visitor who is connected and waits: all processes of the page do.
+// ended, or it is a visitor who waits: who is connected, while all processes of the page
+// sleep and have not run since before the connection was seen.
 func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []string) *Problem {
 	quiet := s.quiet()
 	isNew := func(visitor string) bool { return !slices.Contains(before, visitor) }
 	err := t.await(ctx, pause, func() bool {
 		_, ended := t.printed()
-		return ended || quiet() && slices.ContainsFunc(visitors(s.port), isNew)
+		return ended || quiet() && slices.ContainsFunc(visitors(s.port), isNew) && quiet()
 	})
 	if err != nil {
 		return s.problemf(t.line, "%q prints nothing, does not end and is no visitor who waits: %v", t.command, err)
@@ -301,8 +302,8 @@ func (s *session) quiet() func() bool {
 	}
 }
 
-// ended waits until the last command has ended, and checks what it has printed.
-func (s *session) ended(ctx context.Context, t *terminal) *Problem {
+// awaitEnd waits until the last command has ended, and checks what it has printed.
+func (s *session) awaitEnd(ctx context.Context, t *terminal) *Problem {
 	err := t.await(ctx, 0, func() bool {
 		_, ended := t.printed()
 		return ended
@@ -316,9 +317,9 @@ func (s *session) ended(ctx context.Context, t *terminal) *Problem {
 	return s.compare(t)
 }
 
-// end waits, at the end of the page, until nothing more happens of itself, and checks
+// finish waits, at the end of the page, until nothing more happens of itself, and checks
 // what the last command has printed, whether it has ended or not.
-func (s *session) end(ctx context.Context, t *terminal) *Problem {
+func (s *session) finish(ctx context.Context, t *terminal) *Problem {
 	quiet := s.quiet()
 	err := t.await(ctx, pause, func() bool {
 		text, ended := s.printed(t)
