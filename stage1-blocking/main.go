@@ -1,9 +1,9 @@
-// Stage 1 is a blocking web server with one goroutine, which does everything:
-// it accepts a visitor, reads the request, answers, and only then accepts the
-// next. It serves GET /, and GET /sleep, which is slow; all else is a 404.
+// Stage 1 is a blocking web server with one goroutine, which accepts a visitor,
+// reads the request, answers, and only then accepts the next.
+// It serves GET /, and GET /sleep, which is slow; all else is a 404.
 //
 // While one visitor is slow, or says nothing at all, every other one waits.
-// Stage 3 changes that; stage 2 tries to.
+// Stage 3 changes that.
 package main
 
 import (
@@ -14,9 +14,11 @@ import (
 	"time"
 )
 
+// A set of their own: in a test, the default one has the flags of the test as well.
 var (
-	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 )
 
 //go:embed hello.html
@@ -26,7 +28,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *slow < 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flags.Usage()
+		os.Exit(2)
+	}
 	listener, err := listen(*addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
@@ -46,8 +54,8 @@ func main() {
 	}
 }
 
-// handleConnection answers one request and closes the connection. A visitor
-// who leaves early, or sends nonsense, ends their own connection only.
+// handleConnection answers one request and closes the connection.
+// A visitor who leaves early or sends nonsense ends only their own connection.
 func handleConnection(conn *os.File) {
 	defer conn.Close()
 	request, err := readRequest(conn)

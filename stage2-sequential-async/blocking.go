@@ -6,48 +6,47 @@ import (
 	"syscall"
 )
 
-// A blockingListener is a listening socket in blocking mode, as Rust's std::net
-// and every textbook have it: whoever waits in Accept holds an operating system
-// thread until a visitor comes. Go's own net package never waits like that,
-// so the first three stages go around it.
+// A blockingListener is a listening socket in blocking mode, as in Rust's
+// std::net: a goroutine that waits in Accept holds an operating system thread.
+// Go's own net package never waits like that: stages 1 to 3 go around it.
 type blockingListener struct {
-	socket *os.File
-	addr   net.Addr
+	fd   int // open for as long as the program runs
+	addr net.Addr
 }
 
-// listen opens a listening socket on addr and puts it in blocking mode. Nobody
-// closes it: it lives as long as the program.
+// listen opens a listening socket on addr and puts it in blocking mode.
 func listen(addr string) (*blockingListener, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() // File returns a duplicate, which stays open
-	socket, err := listener.(*net.TCPListener).File()
+	defer listener.Close() // the poller forgets its socket; the duplicate stays open
+	raw, err := listener.(*net.TCPListener).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	socket.Fd() // puts the socket in blocking mode
-	return &blockingListener{socket, listener.Addr()}, nil
+	fd := -1
+	raw.Control(func(original uintptr) { fd, err = syscall.Dup(int(original)) })
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	syscall.CloseOnExec(fd)
+	return &blockingListener{fd, listener.Addr()}, syscall.SetNonblock(fd, false)
 }
 
 // Addr returns the address that visitors connect to.
 func (l *blockingListener) Addr() net.Addr { return l.addr }
 
 // Accept waits for the next visitor, holding its thread. The caller closes the
-// connection, which is in blocking mode too: a Read from it holds a thread
-// until the visitor has said something, and it cannot be given a deadline.
+// connection. A Read from it holds a thread, too, and cannot have a deadline.
 func (l *blockingListener) Accept() (*os.File, error) {
-	for {
-		fd, _, err := syscall.Accept(int(l.socket.Fd()))
-		switch err {
-		case nil:
-			syscall.CloseOnExec(fd)
-			return os.NewFile(uintptr(fd), "visitor"), nil
-		case syscall.EINTR, syscall.ECONNABORTED:
-			// A signal came, or the visitor left before we got here.
-		default:
-			return nil, os.NewSyscallError("accept", err)
-		}
+	fd, _, err := syscall.Accept(l.fd)
+	for err == syscall.EINTR || err == syscall.ECONNABORTED { // a signal; a visitor who has left
+		fd, _, err = syscall.Accept(l.fd)
 	}
+	if err != nil {
+		return nil, os.NewSyscallError("accept", err)
+	}
+	syscall.CloseOnExec(fd) // without ForkLock: this program starts no other
+	return os.NewFile(uintptr(fd), "visitor"), nil
 }

@@ -2,8 +2,8 @@
 // its own, but goroutine 1 awaits it before it accepts the next visitor.
 // It serves GET /, and GET /sleep, which is slow; all else is a 404.
 //
-// While one visitor is slow, or says nothing at all, every other one waits,
-// just as in stage 1. Stage 3 changes that.
+// While one visitor is slow, or says nothing at all, every other one waits.
+// Stage 3 changes that.
 package main
 
 import (
@@ -14,9 +14,11 @@ import (
 	"time"
 )
 
+// A set of their own: in a test, the default one has the flags of the test as well.
 var (
-	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 )
 
 //go:embed hello.html
@@ -26,7 +28,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *slow < 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flags.Usage()
+		os.Exit(2)
+	}
 	listener, err := listen(*addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
@@ -42,7 +50,7 @@ func main() {
 			time.Sleep(time.Second)
 			continue
 		}
-		handleConnection(conn).await()
+		asyncHandleConnection(conn).await()
 	}
 }
 
@@ -59,15 +67,15 @@ func (work future) await() {
 	<-done
 }
 
-// handleConnection returns the work of serving one visitor. It does none of it:
-// if nobody awaits the future, nobody answers, and nobody closes conn.
-func handleConnection(conn *os.File) future {
-	return func() { serveVisitor(conn) }
+// asyncHandleConnection returns the work of serving one visitor. It does none of
+// it: if nobody awaits the future, nobody answers, and nobody closes conn.
+func asyncHandleConnection(conn *os.File) future {
+	return func() { handleConnection(conn) }
 }
 
-// serveVisitor answers one request and closes the connection. A visitor
-// who leaves early, or sends nonsense, ends their own connection only.
-func serveVisitor(conn *os.File) {
+// handleConnection answers one request and closes the connection.
+// A visitor who leaves early or sends nonsense ends only their own connection.
+func handleConnection(conn *os.File) {
 	defer conn.Close()
 	request, err := readRequest(conn)
 	if err != nil {

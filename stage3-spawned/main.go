@@ -2,8 +2,7 @@
 // wait for it, so that goroutine 1 is back in Accept before the reply is out.
 // It serves GET /, and GET /sleep, which is slow; all else is a 404.
 //
-// No visitor waits for another. But every wait, for a visitor or for what one
-// has to say, holds an operating system thread, and 10,000 silent visitors end
+// Every wait holds an operating system thread, and 10,000 silent visitors end
 // the program. Nor can a wait be ended from outside. Stage 4 changes that.
 package main
 
@@ -15,9 +14,11 @@ import (
 	"time"
 )
 
+// A set of their own: in a test, the default one has the flags of the test as well.
 var (
-	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 )
 
 //go:embed hello.html
@@ -27,7 +28,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *slow < 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flags.Usage()
+		os.Exit(2)
+	}
 	listener, err := listen(*addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
@@ -47,8 +54,8 @@ func main() {
 	}
 }
 
-// handleConnection answers one request and closes the connection. A visitor
-// who leaves early, or sends nonsense, ends their own connection only.
+// handleConnection answers one request and closes the connection.
+// A visitor who leaves early or sends nonsense ends only their own connection.
 func handleConnection(conn *os.File) {
 	defer conn.Close()
 	request, err := readRequest(conn)

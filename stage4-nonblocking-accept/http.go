@@ -1,14 +1,12 @@
-// What HTTP asks of a server: the same in every stage, no part of the lesson.
-// Skip it until you wonder.
+// What HTTP asks of a server: the same in every stage, and no part of the lesson.
 
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,64 +21,66 @@ type badRequest string
 
 func (status badRequest) Error() string { return string(status) }
 
-// readRequest reads a request and returns its method and path, as in
-// "GET /sleep". It reads the head to its empty line, however many packets that
-// takes, and a body whose length it names as well: a socket that is closed with
-// input unread sends a reset, and the visitor may lose the reply. A visitor who
-// ends the input after the request line has asked all the same.
-//
-// The error is a badRequest, or that of the visitor who left or went silent.
+// readRequest returns the method and path of a request, as in "GET /sleep". It
+// reads the head to its empty line, or to the end of the input, and then the
+// body: a socket that is closed with input unread sends a reset, and the visitor
+// may lose the reply. The error is a badRequest, or why no request has come.
 func readRequest(conn io.Reader) (string, error) {
-	// A visitor who says nothing costs these bytes, and neither a larger
-	// buffer nor the larger stack that parseRequest needs.
-	first := make([]byte, 128)
-	n, err := conn.Read(first)
-	if n == 0 && err != nil {
-		return "", err
+	input := make([]byte, 0, 96) // a silent visitor costs these bytes
+	head, whole := 0, false      // the length of the head's lines so far; has the empty one come?
+	for {
+		input = slices.Grow(input, 1) // does nothing until input is full
+		n, err := conn.Read(input[len(input):min(cap(input), maxInput)])
+		input = input[:len(input)+n]
+		for !whole && bytes.IndexByte(input[head:], '\n') >= 0 {
+			line, _, _ := bytes.Cut(input[head:], []byte("\n"))
+			head += len(line) + 1
+			whole = len(bytes.TrimRight(line, "\r")) == 0
+		}
+		switch {
+		case !whole && err == nil && len(input) < maxInput:
+			continue
+		case head > maxHead, !whole && len(input) > maxHead:
+			return "", badRequest("431 Request Header Fields Too Large")
+		case head == 0, !whole && err != io.EOF:
+			return "", err
+		}
+		request, body, err := parseHead(string(input[:head]))
+		io.CopyN(io.Discard, conn, int64(min(head+body, maxInput)-len(input)))
+		return request, err
 	}
-	return parseRequest(io.MultiReader(bytes.NewReader(first[:n]), conn))
 }
 
-// parseRequest is readRequest once the visitor has begun to speak.
-func parseRequest(conn io.Reader) (string, error) {
-	input := bufio.NewReaderSize(io.LimitReader(conn, maxInput), 1024)
-	requestLine, err := input.ReadString('\n')
-	head, body := len(requestLine), int64(0)
-	for line := requestLine; err == nil && strings.TrimRight(line, "\r\n") != ""; head += len(line) {
-		line, err = input.ReadString('\n')
+// parseHead returns the request and the length of its body, at most maxInput. It
+// needs a larger stack than readRequest, where silent visitors wait.
+func parseHead(head string) (request string, body int, err error) {
+	requestLine, fields, _ := strings.Cut(head, "\n")
+	for line := range strings.Lines(fields) {
 		if name, value, _ := strings.Cut(line, ":"); strings.EqualFold(name, "Content-Length") {
-			body, _ = strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			length, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			body = int(min(length, maxInput))
 		}
 	}
-	switch {
-	case head > maxHead:
-		return "", badRequest("431 Request Header Fields Too Large")
-	case err != nil && (err != io.EOF || !strings.HasSuffix(requestLine, "\n")):
-		return "", err
+	method, rest, _ := strings.Cut(strings.TrimRight(requestLine, "\r"), " ")
+	path, version, _ := strings.Cut(rest, " ")
+	if method == "" || path == "" || (version != "HTTP/1.1" && version != "HTTP/1.0") {
+		return "", body, badRequest("400 Bad Request")
 	}
-	io.CopyN(io.Discard, input, body)
-
-	words := strings.Split(strings.TrimRight(requestLine, "\r\n"), " ")
-	if len(words) != 3 || words[0] == "" || words[1] == "" || words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0" {
-		return "", badRequest("400 Bad Request")
-	}
-	return words[0] + " " + words[1], nil
+	return method + " " + path, body, nil
 }
 
 // refuse answers a badRequest. Any other error means that nobody is listening.
 func refuse(conn io.Writer, err error) {
-	if status := badRequest(""); errors.As(err, &status) {
+	if status, ok := err.(badRequest); ok {
 		writeReply(conn, string(status), "<h1>"+string(status)+"</h1>\n")
 	}
 }
 
-// writeReply writes a reply that names its length and, because the connection
-// is closed after it, says so. An error means that the visitor has left, and
-// there is nobody left to tell.
+// writeReply sends a reply, in one write. It names its length, and says that the
+// connection is closed after it. If the write fails, the visitor has left.
 func writeReply(conn io.Writer, status, page string) {
 	fmt.Fprintf(conn, "HTTP/1.1 %s\r\n"+
 		"Content-Type: text/html; charset=utf-8\r\n"+
 		"Content-Length: %d\r\n"+
-		"Connection: close\r\n"+
-		"\r\n%s", status, len(page), page)
+		"Connection: close\r\n\r\n%s", status, len(page), page)
 }

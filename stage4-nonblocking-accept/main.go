@@ -21,11 +21,13 @@ import (
 	"time"
 )
 
+// A set of their own: in a test, the default one has the flags of the test as well.
 var (
-	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 
-	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+	patience = flags.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
 )
 
 //go:embed hello.html
@@ -35,7 +37,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *slow < 0 || *patience <= 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flags.Usage()
+		os.Exit(2)
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
@@ -62,21 +70,27 @@ func main() {
 			time.Sleep(time.Second)
 			continue
 		}
-		handlers.Go(func() { handleConnection(ctx, conn) })
+		handlers.Go(func() { serve(ctx, conn) })
 	}
 	handlers.Wait()
 }
 
-// handleConnection answers one request and closes the connection. A visitor
-// who leaves early, or sends nonsense, ends their own connection only, as does
-// one who has sent no request when the patience is over or the server stops.
-func handleConnection(ctx context.Context, conn net.Conn) {
+// serve calls handleConnection and closes the connection. A visitor who has sent
+// no request when the patience is over, or the server stops, is dropped.
+func serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(*patience))
-	defer context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		// Just long enough to read what has arrived already.
 		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	})()
+	})
+	defer stop()
+	handleConnection(conn)
+}
+
+// handleConnection answers one request.
+// A visitor who leaves early or sends nonsense ends only their own connection.
+func handleConnection(conn net.Conn) {
 	request, err := readRequest(conn)
 	if err != nil {
 		refuse(conn, err)

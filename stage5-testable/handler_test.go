@@ -71,6 +71,9 @@ func TestHandleConnection(t *testing.T) {
 		{"a head of 64 KiB", "GET / HTTP/1.1\r\nCookie: " + strings.Repeat("a", maxHead-28) + "\r\n\r\n", hello},
 		{"one byte more", "GET / HTTP/1.1\r\nCookie: " + strings.Repeat("a", maxHead-27) + "\r\n\r\n", tooLarge},
 		{"a request line without end", "GET /" + strings.Repeat("a", maxInput), tooLarge},
+		{"the end in the middle of a field", "GET / HTTP/1.1\r\nHost: loc", hello},
+		{"fields of no known shape", "GET / HTTP/1.1\r\nno colon\r\n:\r\n: first\r\n \r\nContent-Length\r\n\r\n", hello},
+		{"a length below zero", "GET / HTTP/1.1\r\nContent-Length: -9223372036854775808\r\n\r\n", hello},
 		{"another path", "GET /other HTTP/1.1\r\n\r\n", notFound},
 		{"another method", "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", notFound},
 		{"a query", "GET /?a=b HTTP/1.1\r\n\r\n", notFound},
@@ -151,21 +154,27 @@ func TestWriterFails(t *testing.T) {
 
 // net.Pipe is a connection without buffers: each side waits for the other. The
 // handler must not write before it has read, nor wait for more than the head.
+// If it does, both wait for ever; in a synctest bubble that is noticed at once,
+// and the time jumps to the visitor's deadline.
 func TestPipe(t *testing.T) {
-	visitor, conn := net.Pipe()
-	go func() {
-		defer conn.Close()
-		handleConnection(conn)
-	}()
-	for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
-		if _, err := io.WriteString(visitor, piece); err != nil {
-			t.Fatalf("writing %q: %v", piece, err)
+	want := wantReply("200 OK", readFile(t, "hello.html"))
+	synctest.Test(t, func(t *testing.T) {
+		visitor, conn := net.Pipe()
+		defer visitor.Close()
+		visitor.SetDeadline(time.Now().Add(time.Minute))
+		go func() {
+			defer conn.Close()
+			handleConnection(conn)
+		}()
+		for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
+			if _, err := io.WriteString(visitor, piece); err != nil {
+				t.Fatalf("the handler does not read %q: %v", piece, err)
+			}
 		}
-	}
-	got, err := io.ReadAll(visitor)
-	if want := wantReply("200 OK", readFile(t, "hello.html")); err != nil || string(got) != want {
-		t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
-	}
+		if got, err := io.ReadAll(visitor); err != nil || string(got) != want {
+			t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+		}
+	})
 }
 
 // In a synctest bubble time is virtual: it jumps ahead as soon as every

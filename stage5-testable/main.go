@@ -1,6 +1,5 @@
 // Stage 5 has a handler that can be tested without a network: it asks for an
-// io.ReadWriter, which a test can make in memory, and leaves all that only a
-// connection has, its deadline and its end, to the caller.
+// io.ReadWriter, which a test can make in memory.
 // It serves GET /, and GET /sleep, which is slow; all else is a 404.
 package main
 
@@ -19,11 +18,13 @@ import (
 	"time"
 )
 
+// A set of their own: in a test, the default one has the flags of the test as well.
 var (
-	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 
-	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+	patience = flags.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
 )
 
 //go:embed hello.html
@@ -33,7 +34,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *slow < 0 || *patience <= 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flags.Usage()
+		os.Exit(2)
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
@@ -60,25 +67,26 @@ func main() {
 			time.Sleep(time.Second)
 			continue
 		}
-		handlers.Go(func() { serveVisitor(ctx, conn) })
+		handlers.Go(func() { serve(ctx, conn) })
 	}
 	handlers.Wait()
 }
 
-// serveVisitor has the connection handled and closes it. A visitor
-// who leaves early, or sends nonsense, ends their own connection only, as does
-// one who has sent no request when the patience is over or the server stops.
-func serveVisitor(ctx context.Context, conn net.Conn) {
+// serve calls handleConnection and closes the connection. A visitor who has sent
+// no request when the patience is over, or the server stops, is dropped.
+func serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	conn.SetReadDeadline(time.Now().Add(*patience))
-	defer context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		// Just long enough to read what has arrived already.
 		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	})()
+	})
+	defer stop()
 	handleConnection(conn)
 }
 
-// handleConnection reads one request from conn and writes the reply.
+// handleConnection answers one request.
+// A visitor who leaves early or sends nonsense ends only their own connection.
 func handleConnection(conn io.ReadWriter) {
 	request, err := readRequest(conn)
 	if err != nil {

@@ -222,9 +222,9 @@ func (s *session) console(ctx context.Context, blk *block) *Problem {
 
 // segment types a command or presses a key, and waits for what the page shows of it.
 func (s *session) segment(ctx context.Context, t *terminal, blk *block, seg *segment) *Problem {
-	var before []string
-	if len(seg.output) == 0 {
-		before = visitors(s.port)
+	before, err := visitors(s.port)
+	if err != nil {
+		return s.problemf(seg.line, "the kernel does not say who is connected: %v", err)
 	}
 	switch {
 	case seg.command != "":
@@ -270,12 +270,15 @@ func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
 // awaitVisitor waits, for a command of which the page shows no output, until it has
 // ended, or it is a visitor who waits: who is connected, while all processes of the page
 // sleep and have not run since before the connection was seen.
-func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []string) *Problem {
+func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []uint16) *Problem {
 	quiet := s.quiet()
-	isNew := func(visitor string) bool { return !slices.Contains(before, visitor) }
+	connected := func() bool {
+		now, _ := visitors(s.port)
+		return slices.ContainsFunc(now, func(visitor uint16) bool { return !slices.Contains(before, visitor) })
+	}
 	err := t.await(ctx, pause, func() bool {
 		_, ended := t.printed()
-		return ended || quiet() && slices.ContainsFunc(visitors(s.port), isNew) && quiet()
+		return ended || quiet() && connected() && quiet()
 	})
 	if err != nil {
 		return s.problemf(t.line, "%q prints nothing, does not end and is no visitor who waits: %v", t.command, err)

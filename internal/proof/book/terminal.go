@@ -169,18 +169,3 @@ func asleep(pids []int) (ok bool, state string) {
 	}
 	return ok, b.String()
 }
-
-// visitors returns the connections to a port of this machine that are established, by
-// the visitors' addresses.
-func visitors(port int) []string {
-	const established = "01"
-	var found []string
-	table, _ := os.ReadFile("/proc/net/tcp") // sl local_address rem_address st ...
-	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		if len(f) > 3 && f[3] == established && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
-			found = append(found, f[2])
-		}
-	}
-	return found
-}

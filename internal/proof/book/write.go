@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pmezard/go-difflib/difflib"
+	"github.com/aymanbagabas/go-udiff/myers"
 )
 
 // An edit replaces a part of a page.
@@ -74,13 +74,23 @@ func (b *Book) Update() (changed []string, err error) {
 
 // checkWritten checks that Update would change nothing in the page.
 func (b *Book) checkWritten(p *page) {
-	is := difflib.SplitLines(string(p.source))
-	shouldBe := difflib.SplitLines(p.apply(b.written(p)))
-	for _, op := range difflib.NewMatcherWithJunk(is, shouldBe, false, nil).GetOpCodes() {
-		if op.Tag != 'e' {
-			b.problemf(p.name, op.I1+1, "the page has %q and its source %q; to write it into the page: cd internal/proof && go test ./book -run Pages -update",
-				strings.Join(is[op.I1:op.I2], ""), strings.Join(shouldBe[op.J1:op.J2], ""))
+	lines := diffLines(string(p.source), p.apply(b.written(p)))
+	number := 1
+	for i := 0; i < len(lines); {
+		is, shouldBe, at := "", "", number
+		for ; i < len(lines) && changed(lines[i]); i++ {
+			if lines[i][0] == '-' {
+				is += lines[i][1:] + "\n"
+				number++
+			} else {
+				shouldBe += lines[i][1:] + "\n"
+			}
 		}
+		if is != shouldBe {
+			b.problemf(p.name, at, "the page has %q and its source %q; to write it into the page: cd internal/proof && go test ./book -run Pages -update", is, shouldBe)
+		}
+		i++
+		number++
 	}
 }
 
@@ -124,14 +134,16 @@ func (b *Book) written(p *page) []edit {
 // the next with last. A text may end in \n, for the end of the line.
 type span struct{ first, last string }
 
-// A selection is what a comment says: files, spans of lines, and what is left out.
+// A selection is what a comment says: files, spans of lines, within what they are to be
+// found, and what is left out.
 type selection struct {
 	files   []string
 	spans   []span
+	within  string
 	without []string
 }
 
-// parseSelection reads: FILE ["FIRST" [to "LAST"] [and "FIRST" ...]] [without "LINE"]...
+// parseSelection reads: FILE ["FIRST" [to "LAST"] [and "FIRST" ...]] [in "LINE"] [without "LINE"]...
 func parseSelection(args string) (selection, error) {
 	var s selection
 	word := ""
@@ -139,7 +151,7 @@ func parseSelection(args string) (selection, error) {
 		quoted, err := strconv.QuotedPrefix(args)
 		if err != nil {
 			word, args, _ = strings.Cut(args, " ")
-			if word != "to" && word != "and" && word != "without" {
+			if !slices.Contains([]string{"to", "and", "in", "without"}, word) {
 				s.files = append(s.files, word)
 			}
 			continue
@@ -150,6 +162,8 @@ func parseSelection(args string) (selection, error) {
 			return s, err
 		case word == "to" && len(s.spans) > 0:
 			s.spans[len(s.spans)-1].last = text
+		case word == "in":
+			s.within = text
 		case word == "without":
 			s.without = append(s.without, text)
 		default:
@@ -185,11 +199,18 @@ func (s span) find(lines []string) (from, to int, err error) {
 func (b *Book) excerpt(args string) ([]string, error) {
 	sel, err := parseSelection(args)
 	if err != nil || len(sel.files) != 1 {
-		return nil, errors.Join(errors.New(`want: excerpt FILE "FIRST" to "LAST" without "LINE"`), err)
+		return nil, errors.Join(errors.New(`want: excerpt FILE "FIRST" to "LAST" in "LINE" without "LINE"`), err)
 	}
 	lines, err := b.lines(sel.files[0])
 	if err != nil || len(sel.spans) == 0 {
 		return lines, err
+	}
+	if sel.within != "" {
+		from, _, err := span{first: sel.within}.find(lines)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %v", sel.files[0], err)
+		}
+		lines = lines[from : blockEnd(lines, from)+1]
 	}
 	dots := "# ..."
 	if filepath.Ext(sel.files[0]) == ".go" {
@@ -258,33 +279,34 @@ func (b *Book) before(p *page) []string {
 	return nil
 }
 
-// diffLines returns the lines of both files as a diff has them, each with its sign.
-func (b *Book) diffLines(files []string) ([]string, error) {
-	from, err1 := b.lines(files[0])
-	to, err2 := b.lines(files[1])
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	var lines []string
-	for _, op := range difflib.NewMatcherWithJunk(from, to, false, nil).GetOpCodes() {
-		if op.Tag == 'e' {
-			for _, line := range from[op.I1:op.I2] {
-				lines = append(lines, strings.TrimRight(" "+line, " "))
-			}
-			continue
-		}
-		for _, line := range from[op.I1:op.I2] {
-			lines = append(lines, "-"+line)
-		}
-		for _, line := range to[op.J1:op.J2] {
-			lines = append(lines, "+"+line)
+// diffLines returns the lines of two texts as diff -u has them, each with its sign, with
+// those that are the same in both.
+func diffLines(from, to string) (lines []string) {
+	add := func(sign, text string) {
+		for line := range strings.Lines(text) {
+			lines = append(lines, sign+strings.TrimSuffix(line, "\n"))
 		}
 	}
-	return lines, nil
+	at := 0
+	for _, e := range myers.ComputeEdits(from, to) {
+		add(" ", from[at:e.Start])
+		add("-", from[e.Start:e.End])
+		add("+", e.New)
+		at = e.End
+	}
+	add(" ", from[at:])
+	return lines
+}
+
+// diffFiles returns the lines of two files of the repository as diff -u has them.
+func (b *Book) diffFiles(files []string) ([]string, error) {
+	from, err1 := b.read(files[0])
+	to, err2 := b.read(files[1])
+	return diffLines(string(from), string(to)), errors.Join(err1, err2)
 }
 
 // changed says whether a line of a diff is one that is removed or added.
-func changed(line string) bool { return line != "" && line[0] != ' ' }
+func changed(line string) bool { return line[0] != ' ' }
 
 // diff returns the lines of the difference of two files that a comment selects. If
 // they are the files that the page has to show all of, it notes which lines these are.
@@ -293,19 +315,17 @@ func (b *Book) diff(args string, whole []string, shown map[int]bool) (picked []s
 	if err != nil || len(sel.files) != 2 || len(sel.without) > 0 {
 		return nil, errors.Join(errors.New(`want: diff OLD NEW "FIRST" to "LAST" and "FIRST" to "LAST"`), err)
 	}
-	lines, err := b.diffLines(sel.files)
+	lines, err := b.diffFiles(sel.files)
 	if err != nil {
 		return nil, err
 	}
 	keys := make([]string, len(lines)) // without the indentation
 	for i, line := range lines {
-		if line != "" {
-			keys[i] = line[:1] + strings.TrimSpace(line[1:])
-		}
+		keys[i] = line[:1] + strings.TrimSpace(line[1:])
 	}
 	take := func(from, to int) {
 		for i := from; i <= to; i++ {
-			picked = append(picked, lines[i])
+			picked = append(picked, strings.TrimRight(lines[i], " "))
 			if slices.Equal(sel.files, whole) {
 				shown[i] = true
 			}
@@ -351,7 +371,7 @@ func hunks(lines []string) (hunks [][2]int) {
 // checkWhole checks that the diffs of a stage's page show all that has changed,
 // other than the package comment and empty lines.
 func (b *Book) checkWhole(p *page, files []string, shown map[int]bool) {
-	lines, err := b.diffLines(files)
+	lines, err := b.diffFiles(files)
 	if err != nil {
 		b.problemf(p.name, 1, "%v", err)
 		return
