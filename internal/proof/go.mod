@@ -4,8 +4,8 @@ go 1.25
 
 require (
 	example.com/concurrent-web-server v0.0.0
-	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/creack/pty v1.1.24
+	github.com/hexops/gotextdiff v1.0.3
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/yuin/goldmark v1.8.7
 )
