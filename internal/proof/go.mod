@@ -4,7 +4,10 @@ go 1.26.0
 
 require (
 	example.com/concurrent-web-server v0.0.0
+	github.com/creack/pty v1.1.24
+	github.com/hexops/gotextdiff v1.0.3
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/yuin/goldmark v1.8.7
 	golang.org/x/perf v0.0.0-20250909190841-7e13e04d9366
 )
 

@@ -1,10 +1,11 @@
 // Package book holds the workbook's pages, README.md and docs/*.md, to what they
-// say: excerpts and diffs are the files' own text, links lead somewhere, and
-// console sessions, run in real terminals, print what the page shows. The
-// conventions that the pages keep for it are in README.md beside this file.
+// say: excerpts, diffs and the numbers of lines are what the sources say, links
+// lead somewhere, and console sessions, run in real terminals, print what the page
+// shows. How a page is written is in README.md beside this file.
 package book
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,23 +13,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 )
 
-// A Book is the pages of a repository, and the repository that they speak of.
+// A Book is the pages of a repository, and the names of all that is in it.
 type Book struct {
 	root  string
 	pages []*page
-	files map[string]file // of the whole repository, by slash-separated path
+	files []string // sorted, with slashes, as in docs/README.md
 	dirs  map[string]bool
 
-	mu       sync.Mutex
-	problems []Problem
-}
-
-type file struct {
-	data []byte
-	mode fs.FileMode
+	problems []Problem // those that Check has found so far
 }
 
 // A Problem is a place where the book says what is not so.
@@ -40,63 +34,62 @@ type Problem struct {
 
 func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.Page, p.Line, p.Text) }
 
-// Open reads the repository in the folder root, every file of it. For a test that
-// is more than thrift: cmd/go reruns it when a file has changed that it has read
-// itself, and knows nothing of what the commands it starts read.
+func (b *Book) problemf(page string, line int, format string, args ...any) {
+	b.problems = append(b.problems, Problem{page, line, fmt.Sprintf(format, args...)})
+}
+
+// Open reads the pages of the repository in the folder root.
 func Open(root string) (*Book, error) {
-	b := &Book{root: root, files: make(map[string]file), dirs: map[string]bool{".": true}}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
+	b := &Book{root: root, dirs: map[string]bool{".": true}}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
-		case rel == ".":
-			return nil
-		case d.IsDir() && (rel == "bin" || rel == ".git" || strings.HasPrefix(d.Name(), "_")):
-			return filepath.SkipDir // what .gitignore has
+		case err != nil || name == ".":
+			return err
+		case name == ".git": // in a worktree it is a file
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.IsDir() && (name == "bin" || strings.HasPrefix(d.Name(), "_")):
+			return fs.SkipDir // what .gitignore names
 		case d.IsDir():
-			b.dirs[rel] = true
-			return nil
-		case !d.Type().IsRegular():
-			return nil
+			b.dirs[name] = true
+		case d.Type().IsRegular():
+			b.files = append(b.files, name)
 		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		b.files[rel] = file{data, info.Mode().Perm()}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range b.names() {
+	slices.Sort(b.files)
+	for _, name := range b.files {
 		if name == "README.md" || strings.HasPrefix(name, "docs/") && strings.HasSuffix(name, ".md") {
-			p := parse(name, string(b.files[name].data))
-			b.pages = append(b.pages, p)
-			b.problems = append(b.problems, p.problems...)
+			source, err := b.read(name)
+			if err != nil {
+				return nil, err
+			}
+			b.pages = append(b.pages, parse(name, source))
 		}
 	}
 	return b, nil
 }
 
-// names returns the names of all files, sorted.
-func (b *Book) names() []string {
-	names := make([]string, 0, len(b.files))
-	for name := range b.files {
-		names = append(names, name)
+// read returns what is in a file of the repository.
+func (b *Book) read(name string) ([]byte, error) {
+	if !fs.ValidPath(name) {
+		return nil, fmt.Errorf("there is no %s", name)
 	}
-	slices.Sort(names)
-	return names
+	data, err := os.ReadFile(filepath.Join(b.root, filepath.FromSlash(name)))
+	if err != nil {
+		return nil, fmt.Errorf("there is no %s", name)
+	}
+	return data, nil
+}
+
+// lines returns the lines of a file of the repository.
+func (b *Book) lines(name string) ([]string, error) {
+	data, err := b.read(name)
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n"), err
 }
 
 func (b *Book) page(name string) *page {
@@ -106,12 +99,6 @@ func (b *Book) page(name string) *page {
 		}
 	}
 	return nil
-}
-
-func (b *Book) problemf(page string, line int, format string, args ...any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.problems = append(b.problems, Problem{page, line, fmt.Sprintf(format, args...)})
 }
 
 // stages returns the folders of the stages, in order.
@@ -126,95 +113,51 @@ func (b *Book) stages() []string {
 	return stages
 }
 
-// Check looks at all that can be seen without running anything, and returns
-// the problems in the order of the pages.
+// Check returns all problems that can be seen without running anything, in the
+// order of the pages.
 func (b *Book) Check() []Problem {
-	b.checkUnchecked()
+	b.problems = nil
 	for _, p := range b.pages {
+		b.problems = append(b.problems, p.problems...)
 		for _, blk := range p.blocks {
 			b.checkBlock(p, blk)
 		}
-		b.checkDiffs(p)
+		b.checkWritten(p)
 		b.checkLinks(p)
-		b.checkLineNumbers(p)
 	}
 	b.checkReached()
 	b.checkFigures()
 	b.checkGlossary()
 	b.checkStagePages()
-
-	problems := slices.Clone(b.problems)
-	slices.SortStableFunc(problems, func(x, y Problem) int {
-		if x.Page != y.Page {
-			return strings.Compare(x.Page, y.Page)
-		}
-		return x.Line - y.Line
+	slices.SortStableFunc(b.problems, func(x, y Problem) int {
+		return cmp.Or(strings.Compare(x.Page, y.Page), x.Line-y.Line)
 	})
-	return problems
+	return b.problems
 }
 
-const uncheckedFile = "internal/proof/book/unchecked.txt"
-
-// checkUnchecked reads the list of blocks that nothing checks and marks them.
-func (b *Book) checkUnchecked() {
-	line := 0
-	for text := range strings.Lines(string(b.files[uncheckedFile].data)) {
-		line++
-		text = strings.TrimSpace(text)
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		name, rest, ok1 := strings.Cut(text, " | ")
-		i := strings.LastIndex(rest, " | ")
-		if !ok1 || i < 0 || strings.TrimSpace(rest[i+3:]) == "" {
-			b.problemf(uncheckedFile, line, "want: PAGE | FIRST LINE OF THE BLOCK | REASON")
-			continue
-		}
-		found := false
-		if p := b.page(name); p != nil {
-			for _, blk := range p.blocks {
-				if strings.TrimSpace(blk.first()) == strings.TrimSpace(rest[:i]) {
-					blk.unchecked, found = true, true
-				}
-			}
-		}
-		if !found {
-			b.problemf(uncheckedFile, line, "%s has no fenced block that begins with %q", name, rest[:i])
-		}
+// verb returns the first word of the comment before a block, which says what the
+// block is, and the rest of the comment. For a console block, which needs no
+// comment, it returns "console".
+func (blk *block) verb() (verb, args string) {
+	if blk.directive == "" && blk.lang == "console" {
+		return "console", ""
 	}
+	verb, args, _ = strings.Cut(blk.directive, " ")
+	return verb, args
 }
 
-// checkBlock checks one fenced block, as far as it need not be run.
+// checkBlock checks that one of the rules holds a block to what it says.
 func (b *Book) checkBlock(p *page, blk *block) {
-	verb, args, _ := strings.Cut(blk.directive, " ")
-	switch {
-	case blk.unchecked:
-	case blk.lang == "console" && blk.directive == "":
+	switch verb, _ := blk.verb(); verb {
+	case "excerpt", "diff", "patch", "file", "restore":
+	case "console":
 		b.checkConsole(p, blk)
-	case verb == "excerpt":
-		b.checkExcerpt(p, blk, args)
-	case verb == "diff" && blk.lang == "diff":
-		// All those of a page together: checkDiffs.
-	case verb == "patch" && blk.lang == "diff", verb == "file":
-		// Done in its place by the page's sessions.
-	case blk.directive != "":
-		b.problemf(p.name, blk.line-1, "the comment %q means nothing before a block of %q; see internal/proof/book/README.md", blk.directive, blk.lang)
-	case blk.lang == "go" && strings.HasPrefix(blk.program(), "package "):
-		// Vetted by the page's sessions.
+	case "":
+		b.problemf(p.name, blk.line, "nothing checks this block of %q, which begins %q: say in a comment before it what it is (excerpt, diff, patch, file)",
+			blk.lang, strings.Join(blk.lines[:min(1, len(blk.lines))], ""))
 	default:
-		b.problemf(p.name, blk.line, "nothing checks this block of %q, which begins %q: say in a comment before it what it is (excerpt, diff, patch, file), or list it in %s with the reason",
-			blk.lang, blk.first(), uncheckedFile)
+		b.problemf(p.name, blk.line-1, "the comment %q means nothing before a block of %q; see internal/proof/book/README.md", blk.directive, blk.lang)
 	}
-}
-
-// program returns the text of the block from its first line of code.
-func (blk *block) program() string {
-	for i, line := range blk.lines {
-		if line != "" && !strings.HasPrefix(line, "//") {
-			return strings.Join(blk.lines[i:], "\n")
-		}
-	}
-	return ""
 }
 
 var stageHeadings = []string{
@@ -222,10 +165,11 @@ var stageHeadings = []string{
 	"The change", "Where is goroutine 1?", "Exercises", "Wrapping up",
 }
 
-// checkStagePages checks that each stage has its page, and what all have in common.
+// checkStagePages checks that each stage has its page, with a picture and the
+// headings that all have in common.
 func (b *Book) checkStagePages() {
 	if b.page("docs/README.md") == nil {
-		return // the book has not been begun
+		return // checkReached asks for it
 	}
 	for _, stage := range b.stages() {
 		name := "docs/" + stage + ".md"
@@ -234,34 +178,19 @@ func (b *Book) checkStagePages() {
 			b.problemf("docs/README.md", 1, "%s has no page: there is no %s", stage, name)
 			continue
 		}
-		i, last := 0, 1
+		var texts []string
+		first := 0 // the line of the first of these headings
 		for _, h := range p.headings {
-			if h.level != 2 {
-				continue
+			if h.level == 2 {
+				texts = append(texts, h.text)
+				first = cmp.Or(first, h.line)
 			}
-			if i == 0 && !p.pictureBefore(h.line) {
-				b.problemf(name, h.line, "no picture stands before the first heading: the page opens with its timeline")
-			}
-			switch {
-			case i >= len(stageHeadings):
-				b.problemf(name, h.line, "the heading %q comes after the last that a stage's page has, %q", h.text, stageHeadings[i-1])
-			case h.text != stageHeadings[i]:
-				b.problemf(name, h.line, "the heading is %q; in a stage's page it is %q here", h.text, stageHeadings[i])
-			}
-			i++
-			last = h.line
 		}
-		if i < len(stageHeadings) {
-			b.problemf(name, last, "the heading %q is missing after this one", stageHeadings[i])
+		if !slices.ContainsFunc(p.links, func(l link) bool { return l.image && l.line < first }) {
+			b.problemf(name, first, "no picture stands before the first heading: the page opens with its timeline")
+		}
+		if !slices.Equal(texts, stageHeadings) {
+			b.problemf(name, first, "the ## headings are %q; those of a stage's page are %q", texts, stageHeadings)
 		}
 	}
-}
-
-func (p *page) pictureBefore(line int) bool {
-	for _, l := range p.links {
-		if l.image && l.line < line {
-			return true
-		}
-	}
-	return false
 }

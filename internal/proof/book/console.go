@@ -1,160 +1,165 @@
 package book
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // A segment is one command of a console block, or one key that is pressed, or what
-// a command goes on to print; with the output that the page shows.
+// an earlier command goes on to print; with the output that the page shows.
 type segment struct {
-	line    int      // of the page
-	command []string // the lines that are typed, if any
-	key     string   // what is pressed, if anything
-	first   int      // of the page, where the output begins
-	output  []string
+	line    int    // of the page
+	command string // what is typed, if anything
+	key     string // what is pressed, if anything
+	output  []shownLine
 }
 
-// patterns returns the output that the page shows.
-func (seg segment) patterns() []pattern {
-	var pats []pattern
-	for i, text := range seg.output {
-		pats = append(pats, newPattern(seg.first+i, text))
-	}
-	return pats
+// A shownLine is a line of output as a page shows it, in which "..." stands for any
+// text; alone, for any number of lines.
+type shownLine struct {
+	line int // of the page
+	text string
+	blk  *block
 }
 
 var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
 
-// segments takes a console block apart. The first may be one without a command.
-func (blk *block) segments() ([]segment, error) {
-	var segments []segment
+// segments takes a console block apart. Only the first segment may have neither a
+// command nor a key.
+func (blk *block) segments() []*segment {
+	var segments []*segment
+	continued := false
 	for i, text := range blk.lines {
 		line := blk.line + 1 + i
-		var last *segment
-		if len(segments) > 0 {
-			last = &segments[len(segments)-1]
-		}
-		switch {
-		case text == "$":
-			return nil, fmt.Errorf("line %d: a prompt without a command", line)
-		case strings.HasPrefix(text, "$ "):
-			segments = append(segments, segment{line: line, first: line + 1, command: []string{text[2:]}})
-			continue
-		case last != nil && len(last.output) == 0 && last.key == "" && incomplete(last.command):
-			next, ok := strings.CutPrefix(text, "> ")
-			if !ok && text != ">" {
-				return nil, fmt.Errorf("line %d: the shell wants more of the command above, and shows its prompt for that, \"> \"", line)
-			}
-			last.command = append(last.command, next)
-			last.first = line + 1
+		if continued {
+			last := segments[len(segments)-1]
+			last.command += strings.TrimPrefix(text, "> ")
+			last.command, continued = strings.CutSuffix(last.command, `\`)
 			continue
 		}
-		for shown, key := range keys {
-			if strings.HasPrefix(text, shown) {
-				segments = append(segments, segment{line: line, first: line, key: key})
-			}
+		if command, ok := strings.CutPrefix(text, "$ "); ok {
+			command, continued = strings.CutSuffix(command, `\`)
+			segments = append(segments, &segment{line: line, command: command})
+			continue
 		}
-		if len(segments) == 0 {
-			segments = append(segments, segment{line: line, first: line})
+		key := keys[text[:min(2, len(text))]]
+		if key != "" || len(segments) == 0 {
+			segments = append(segments, &segment{line: line, key: key})
 		}
-		last = &segments[len(segments)-1]
-		last.output = append(last.output, text)
+		last := segments[len(segments)-1]
+		last.output = append(last.output, shownLine{line, text, blk})
 	}
-	if len(segments) == 0 {
-		return nil, errors.New("the block is empty")
-	}
-	return segments, nil
+	return segments
 }
 
-var (
-	goesOn  = regexp.MustCompile(`(\\|\||&&|\b(do|then|else)|\{|\()$`)
-	hereDoc = regexp.MustCompile(`<<-?\s*['"]?(\w+)['"]?`)
-	opens   = regexp.MustCompile(`(^|[;&|]\s*)(if|for|while|until|case)\b`)
-	closes  = regexp.MustCompile(`(^|[;&|]\s*)(fi|done|esac)\b`)
-)
+var terminalName = regexp.MustCompile(`(?i)\*\*terminal (\d+)\*\*`)
 
-// incomplete says whether a shell would ask for more of the command.
-func incomplete(command []string) bool {
-	if len(command) == 0 {
-		return false
-	}
-	if m := hereDoc.FindStringSubmatch(command[0]); m != nil {
-		return len(command) == 1 || strings.TrimLeft(command[len(command)-1], "\t") != m[1]
-	}
-	open := 0
-	var quote rune
-	for _, line := range command {
-		open += len(opens.FindAllString(line, -1)) - len(closes.FindAllString(line, -1))
-		escaped := false
-		for _, r := range line {
-			switch {
-			case escaped:
-				escaped = false
-			case r == '\\' && quote != '\'':
-				escaped = true
-			case quote == 0 && (r == '\'' || r == '"'):
-				quote = r
-			case r == quote:
-				quote = 0
-			}
+// terminals returns the names of the terminals, "1" and so on, that the paragraph
+// before the block has.
+func (blk *block) terminals() []string {
+	var names []string
+	for _, m := range terminalName.FindAllStringSubmatch(blk.caption, -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
 		}
 	}
-	return quote != 0 || open > 0 || goesOn.MatchString(strings.TrimRight(command[len(command)-1], " "))
+	return names
 }
 
-var (
-	terminalName = regexp.MustCompile(`(?i)\*\*terminal (\d+)\*\*`)
-	testAll      = regexp.MustCompile(`\bgo test\b.*(\.\.\.|internal/book)|\bmake (test|race)\b`)
-)
-
-// terminal returns the terminal that a console block belongs to: "" if none is
-// named. The error says that there are several.
-func (blk *block) terminal() (string, error) {
-	name := ""
-	if blk.caption == nil {
-		return "", nil
-	}
-	for _, m := range terminalName.FindAllStringSubmatch(blk.caption.masked, -1) {
-		if name != "" && name != m[1] {
-			return "", fmt.Errorf("the paragraph before the block names terminal %s and terminal %s: which is it?", name, m[1])
-		}
-		name = m[1]
-	}
-	return name, nil
-}
+// terminal returns the terminal that the block belongs to.
+func (blk *block) terminal() string { return append(blk.terminals(), "1")[0] }
 
 // checkConsole checks what can be seen of a session without running it.
 func (b *Book) checkConsole(p *page, blk *block) {
-	segments, err := blk.segments()
-	if err != nil {
-		b.problemf(p.name, blk.line, "%v", err)
+	if len(blk.lines) == 0 {
+		b.problemf(p.name, blk.line, "the block is empty")
 	}
-	for _, seg := range segments {
-		command := strings.Join(seg.command, "\n")
-		if testAll.MatchString(command) && !simulated(command) {
-			b.problemf(p.name, seg.line, "%q would run itself: only `go test ./...` and `make test` may stand here, whose output is checked without running them", command)
-		}
-	}
-	name, err := blk.terminal()
-	if err != nil {
-		b.problemf(p.name, blk.line, "%v", err)
-		return
-	}
-	if name != "" {
-		return
-	}
-	for _, other := range p.blocks {
-		if other.lang != "console" || other.unchecked {
-			continue
-		}
-		if n, _ := other.terminal(); n != "" {
-			b.problemf(p.name, blk.line, "which terminal is this? The page has more than one: the paragraph before the block has to name it in bold, **terminal %s** or another", n)
-			return
-		}
+	switch names := blk.terminals(); {
+	case len(names) > 1:
+		b.problemf(p.name, blk.line, "the paragraph before the block names terminal %s: which is it?", strings.Join(names, " and terminal "))
+	case len(names) == 0 && slices.ContainsFunc(p.blocks, func(other *block) bool { return other.lang == "console" && len(other.terminals()) > 0 }):
+		b.problemf(p.name, blk.line, "which terminal is this? The page has more than one: the paragraph before the block has to name it in bold, as in **terminal 1**")
 	}
 }
 
-func simulated(command string) bool { return command == "go test ./..." || command == "make test" }
+// An output is what a page shows of the output of one command, in one block or more.
+type output []shownLine
+
+// pattern returns a regular expression for the lines, each complete. If loose, the
+// number of a line of Go may be any, and is a group.
+func (o output) pattern(loose bool) string {
+	var b strings.Builder
+	for _, l := range o {
+		if strings.TrimSpace(l.text) == "..." {
+			b.WriteString(`(?:.*\n)*?`)
+			continue
+		}
+		quoted := regexp.QuoteMeta(strings.TrimRight(l.text, " "))
+		if loose {
+			quoted = goLine.ReplaceAllString(quoted, `$1(\d+)`)
+		}
+		b.WriteString(strings.ReplaceAll(quoted, `\.\.\.`, `.*`) + `\n`)
+	}
+	return b.String()
+}
+
+var goLine = regexp.MustCompile(`(\.go:)\d+`)
+
+// endLine ends a text's last line, if it is not empty and has no end.
+func endLine(text string) string {
+	if text == "" || strings.HasSuffix(text, "\n") {
+		return text
+	}
+	return text + "\n"
+}
+
+// matches says whether text is what the page shows.
+func (o output) matches(text string, loose bool) bool {
+	return regexp.MustCompile(`^` + o.pattern(loose) + `$`).MatchString(endLine(text))
+}
+
+// begins says whether all that the page shows has appeared in text, which may go on.
+func (o output) begins(text string, loose bool) bool {
+	return regexp.MustCompile(`^` + o.pattern(loose)).MatchString(endLine(text))
+}
+
+// possible says whether text can still become what the page shows, once more is
+// printed.
+func (o output) possible(text string, loose bool) bool {
+	complete := text[:strings.LastIndexByte(text, '\n')+1] // the last line may get longer
+	for n := range len(o) + 1 {
+		if o[:n].matches(complete, loose) {
+			return true
+		}
+	}
+	return o.begins(text, loose)
+}
+
+// difference says, of a text that is not what the page shows, where the two part.
+func (o output) difference(text string) (line int, message string) {
+	n := 0
+	for n < len(o) && o[:n+1].begins(text, false) {
+		n++
+	}
+	rest := strings.SplitAfter(text, "\n")
+	real := "nothing more"
+	for i := range rest {
+		if o[:n].matches(strings.Join(rest[:i], ""), false) && i < len(rest)-1 {
+			real = strings.TrimSuffix(rest[i], "\n")
+		}
+	}
+	if n == len(o) {
+		return o.line(), fmt.Sprintf("prints a line that the page does not show:\n\treal: %s", real)
+	}
+	return o[n].line, fmt.Sprintf("does not print what the page shows:\n\tpage: %s\n\treal: %s", o[n].text, real)
+}
+
+// line returns the number of the last line.
+func (o output) line() int {
+	if len(o) == 0 {
+		return 0
+	}
+	return o[len(o)-1].line
+}

@@ -1,43 +1,42 @@
 package book
 
 import (
+	"bytes"
 	"fmt"
-	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	tables "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/text"
 )
 
-// A page is a Markdown file, taken apart as far as the checks need it. All line
-// numbers count from 1.
+// A page is a Markdown file and what of it is checked.
 type page struct {
-	name     string // slash-separated, from the root of the repository
-	lines    []string
+	name     string // its path in the repository, as in docs/glossary.md
+	source   []byte
 	blocks   []*block
 	headings []heading
-	paras    []*para
 	links    []link
 	anchors  map[string]bool
-	restores []int // the lines with <!-- restore -->
 	problems []Problem
+	details  []int // the lines of those <details> that are still open
 }
 
-// A block is a fenced block.
+// A block is a fenced block, or the comment <!-- restore -->, which has no lines.
 type block struct {
-	line      int // of the opening fence; the text begins on the next
-	indent    int // of the fence, taken off the lines
+	line      int // of the opening fence
 	lang      string
+	directive string // what the comment directly before the block says
+	caption   string // the paragraph directly before it, or before its comment
 	lines     []string
-	directive string // the comment in the line before, such as "excerpt main.go"
-	caption   *para  // the paragraph directly before, or nil
-	unchecked bool
-}
-
-func (blk *block) first() string {
-	if len(blk.lines) == 0 {
-		return ""
-	}
-	return blk.lines[0]
+	indent    string // what stands before each line, in a list
+	start     int    // the offset of the first line in the page's source
+	end       int    // the offset of the closing fence
 }
 
 type heading struct {
@@ -45,370 +44,257 @@ type heading struct {
 	text        string
 }
 
-// A para is a paragraph, a list item's first paragraph, a heading or a row of a table.
-type para struct {
-	line   int
-	text   string
-	masked string // text with code and comments blotted out, byte for byte
-	spans  []span
-}
-
-// A span is a code span; start and end are those of its backticks in the text.
-type span struct {
-	start, end int
-	code       string
-}
-
-// A link is a link or an image.
 type link struct {
-	line       int
-	text       string
-	dest       string
-	image      bool
-	para       *para
-	start, end int // in the paragraph; 0, 0 for an HTML tag
+	line  int
+	dest  string
+	text  string // for an image: what is said to those who do not see it
+	code  bool   // the text is a single code span
+	image bool
+	at    int // the offset of dest in the page's source, if it stands there as [text](dest)
+}
+
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Table)).Parser()
+
+// parse reads a page.
+func parse(name string, source []byte) *page {
+	p := &page{name: name, source: source, anchors: make(map[string]bool)}
+	ast.Walk(markdown.Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if entering {
+			p.add(n)
+		}
+		return ast.WalkContinue, nil
+	})
+	for _, line := range p.details {
+		p.problemf(line, "this <details> is never closed")
+	}
+	return p
 }
 
 func (p *page) problemf(line int, format string, args ...any) {
 	p.problems = append(p.problems, Problem{p.name, line, fmt.Sprintf(format, args...)})
 }
 
-func (p *page) dir() string { return path.Dir(p.name) }
+// line returns the number of the line that has the offset.
+func (p *page) line(offset int) int { return 1 + bytes.Count(p.source[:offset], []byte("\n")) }
 
-var (
-	fenceLine   = regexp.MustCompile("^([ \t]*)(```+|~~~+)[ \t]*([^`]*)$")
-	commentLine = regexp.MustCompile(`^\s*<!--\s*(.*?)\s*-->\s*$`)
-	headingLine = regexp.MustCompile(`^(#{1,6})[ \t]+(.*?)[ \t]*#*$`)
-	listLine    = regexp.MustCompile(`^\s*([-*+]|\d+[.)])\s`)
-)
-
-// parse takes a page apart. What is wrong with its form becomes problems.
-func parse(name, text string) *page {
-	p := &page{name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n"), anchors: make(map[string]bool)}
-	var (
-		open      *block // the fence that we are in
-		fence     string // its marker
-		comment   bool   // we are in a comment of several lines
-		directive string
-		current   *para // still being read
-		caption   *para
-		inList    bool
-		blank     = true // the line before was
-		details   []int  // the lines of those that are open
-	)
-	endPara := func() {
-		if current != nil {
-			caption = current
-			current = nil
-		}
+// offset returns the offset of a line.
+func (p *page) offset(line int) int {
+	offset := 0
+	for range line - 1 {
+		offset = p.next(offset)
 	}
-	for i, line := range p.lines {
-		n := i + 1
-		if open != nil {
-			if t := strings.TrimSpace(line); strings.HasPrefix(t, fence) && strings.Trim(t, fence[:1]) == "" {
-				open = nil
-				continue
-			}
-			indent := 0
-			for indent < open.indent && indent < len(line) && (line[indent] == ' ' || line[indent] == '\t') {
-				indent++
-			}
-			open.lines = append(open.lines, line[indent:])
-			continue
-		}
-		if comment {
-			_, rest, ends := strings.Cut(line, "-->")
-			if !ends {
-				continue
-			}
-			comment, line = false, rest
-		}
-		if m := commentLine.FindStringSubmatch(line); m != nil {
-			endPara()
-			switch verb, _, _ := strings.Cut(m[1], " "); verb {
-			case "restore":
-				p.restores = append(p.restores, n)
-			case "excerpt", "diff", "patch", "file":
-				directive = m[1]
-			}
-			continue
-		}
-		if m := fenceLine.FindStringSubmatch(line); m != nil {
-			endPara()
-			lang, _, _ := strings.Cut(strings.TrimSpace(m[3]), " ")
-			open = &block{line: n, indent: len(m[1]), lang: lang, directive: directive, caption: caption}
-			fence, directive, caption, blank = m[2], "", nil, false
-			p.blocks = append(p.blocks, open)
-			continue
-		}
-		if strings.TrimSpace(line) == "" {
-			endPara()
-			blank = true
-			continue
-		}
-		if directive != "" {
-			p.problemf(n-1, "the comment %q stands before no fenced block", directive)
-			directive = ""
-		}
-		if i := strings.LastIndex(line, "<!--"); i >= 0 && !strings.Contains(line[i:], "-->") && strings.Count(line[:i], "`")%2 == 0 {
-			line, comment = line[:i], true
-		}
-		indented := strings.HasPrefix(line, "    ") || strings.HasPrefix(line, "\t")
-		switch {
-		case listLine.MatchString(line):
-			inList = true
-			endPara()
-		case blank && !indented && !strings.HasPrefix(line, " "):
-			inList = false
-		}
-		if blank && indented && !inList {
-			p.problemf(n, "an indented line is a block of code that nothing checks: fence it")
-		}
-		if heading := headingLine.MatchString(line); heading || strings.HasPrefix(strings.TrimSpace(line), "|") {
-			endPara()
-		}
-		blank = false
-		if current == nil {
-			current = &para{line: n, text: line}
-			p.paras = append(p.paras, current)
-		} else {
-			current.text += "\n" + line
-		}
-		if headingLine.MatchString(line) {
-			endPara()
-		}
-	}
-	endPara()
-	if open != nil {
-		p.problemf(open.line, "the fence is never closed")
-	}
-	if directive != "" {
-		p.problemf(len(p.lines), "the comment %q stands before no fenced block", directive)
-	}
-	for _, para := range p.paras {
-		para.mask()
-		if m := headingLine.FindStringSubmatch(para.text); m != nil {
-			p.headings = append(p.headings, heading{para.line, len(m[1]), plain(m[2])})
-		}
-	}
-	for _, para := range p.paras {
-		p.findLinks(para, 0, len(para.text))
-		p.findTags(para)
-		for _, m := range detailsTag.FindAllStringSubmatchIndex(para.masked, -1) {
-			line := para.lineAt(m[0])
-			switch tag := para.masked[m[0]:m[1]]; {
-			case strings.HasPrefix(tag, "<details"):
-				details = append(details, line)
-			case strings.HasPrefix(tag, "</details"):
-				if len(details) == 0 {
-					p.problemf(line, "this </details> closes nothing")
-				} else {
-					details = details[:len(details)-1]
-				}
-			case tag == "</summary>":
-				if line < len(p.lines) && strings.TrimSpace(p.lines[line]) != "" {
-					p.problemf(line, "a blank line has to follow </summary>, or GitHub shows the Markdown below it as it is")
-				}
-			default:
-				p.problemf(line, "<pre> is a block that nothing checks: fence it")
-			}
-		}
-	}
-	for _, line := range details {
-		p.problemf(line, "this <details> is never closed")
-	}
-	slugs := make(map[string]int)
-	for _, h := range p.headings {
-		slug := slugOf(h.text)
-		if n := slugs[slug]; n > 0 {
-			p.anchors[fmt.Sprintf("%s-%d", slug, n)] = true
-		} else {
-			p.anchors[slug] = true
-		}
-		slugs[slug]++
-	}
-	return p
+	return offset
 }
 
-// lineAt returns the line of the page that an offset in the paragraph's text is on.
-func (para *para) lineAt(offset int) int {
-	return para.line + strings.Count(para.text[:offset], "\n")
-}
-
-// mask finds the code spans and blots them and comments out.
-func (para *para) mask() {
-	text := []byte(para.text)
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\\':
-			i++
-		case text[i] == '`':
-			n := 1
-			for i+n < len(text) && text[i+n] == '`' {
-				n++
-			}
-			end := closing(string(text), i+n, n)
-			if end < 0 {
-				i += n - 1
-				continue
-			}
-			code := strings.ReplaceAll(para.text[i+n:end], "\n", " ")
-			if t := strings.TrimSpace(code); t != "" && strings.HasPrefix(code, " ") && strings.HasSuffix(code, " ") {
-				code = code[1 : len(code)-1]
-			}
-			para.spans = append(para.spans, span{i, end + n, code})
-			blot(text[i+n : end])
-			i = end + n - 1
-		case strings.HasPrefix(string(text[i:]), "<!--"):
-			if end := strings.Index(string(text[i:]), "-->"); end >= 0 {
-				blot(text[i : i+end+3])
-				i += end + 2
-			}
+// add takes what is checked of a node of the page's tree.
+func (p *page) add(n ast.Node) {
+	switch n := n.(type) {
+	case *ast.FencedCodeBlock:
+		p.addBlock(n)
+	case *ast.CodeBlock:
+		p.problemf(p.line(n.Pos()), "an indented line is a block of code that nothing checks: use a fence")
+	case *ast.HTMLBlock:
+		p.addHTML(n.Pos(), p.html(n))
+		p.addComment(n)
+	case *ast.RawHTML:
+		p.addHTML(n.Pos(), p.html(n))
+	case *ast.Heading:
+		p.addHeading(p.line(n.Pos()), n.Level, p.plain(n))
+	case *ast.Link:
+		l := link{line: p.line(n.Pos()), dest: string(n.Destination), text: p.plain(n)}
+		child, isCode := n.FirstChild().(*ast.CodeSpan)
+		l.code = isCode && child.NextSibling() == nil
+		if isCode && n.Reference == nil {
+			l.at = n.Pos() + bytes.Index(p.source[n.Pos():], []byte("]("+l.dest)) + len("](")
 		}
+		p.links = append(p.links, l)
+	case *ast.Image:
+		p.links = append(p.links, link{line: p.line(n.Pos()), dest: string(n.Destination), text: p.plain(n), image: true})
+	case *ast.AutoLink:
+		p.links = append(p.links, link{line: p.line(n.Pos()), dest: string(n.URL(p.source))})
 	}
-	para.masked = string(text)
-}
-
-func blot(text []byte) {
-	for i, c := range text {
-		if c != '\n' {
-			text[i] = ' '
-		}
+	switch n.Kind() {
+	case ast.KindParagraph, ast.KindTextBlock, ast.KindHeading, tables.KindTableCell:
+		p.checkProse(n)
 	}
 }
 
-// closing returns where a run of exactly n backticks begins, from i on, or -1.
-func closing(text string, i, n int) int {
-	for i < len(text) {
-		if text[i] != '`' {
-			i++
-			continue
-		}
-		run := 0
-		for i+run < len(text) && text[i+run] == '`' {
-			run++
-		}
-		if run == n {
-			return i
-		}
-		i += run
-	}
-	return -1
-}
-
-var (
-	inlineLink = regexp.MustCompile(`(!?)\[((?:[^\[\]\\]|\\.|\[[^\]]*\])*)\]\(\s*<?([^()\s<>]*(?:\([^()]*\)[^()\s<>]*)*)>?(?:\s+"[^"]*")?\s*\)`)
-	refLink    = regexp.MustCompile(`(!?)\[([^\[\]]+)\]\[([^\[\]]*)\]`)
-	refTarget  = regexp.MustCompile(`(?m)^ {0,3}\[([^\[\]]+)\]:\s+(\S+)`)
-	autoLink   = regexp.MustCompile(`<(https?://[^>\s]+)>`)
-	htmlTag    = regexp.MustCompile(`(?is)<(a|img|source)\b([^>]*)>`)
-	htmlAttr   = regexp.MustCompile(`(?is)\b(href|src|srcset|id|name|alt)\s*=\s*"([^"]*)"`)
-	detailsTag = regexp.MustCompile(`(?i)</?details\b[^>]*>|</summary>|<pre\b`)
-)
-
-// findLinks finds the links in a part of the paragraph, and those in their texts.
-func (p *page) findLinks(para *para, start, end int) {
-	part := para.masked[start:end]
-	for _, m := range inlineLink.FindAllStringSubmatchIndex(part, -1) {
-		p.links = append(p.links, link{
-			line: para.lineAt(start + m[0]), text: para.text[start+m[4] : start+m[5]], dest: para.text[start+m[6] : start+m[7]],
-			image: m[3] > m[2], para: para, start: start + m[0], end: start + m[1],
-		})
-		p.findLinks(para, start+m[4], start+m[5])
-	}
-	if start > 0 || end < len(para.text) {
-		return
-	}
-	for _, m := range refLink.FindAllStringSubmatchIndex(part, -1) {
-		ref := part[m[6]:m[7]]
-		if ref == "" {
-			ref = part[m[4]:m[5]]
-		}
-		dest := p.target(ref)
-		if dest == "" {
-			p.problemf(para.lineAt(m[0]), "[%s] is defined nowhere on the page", ref)
-			continue
-		}
-		p.links = append(p.links, link{
-			line: para.lineAt(m[0]), text: para.text[m[4]:m[5]], dest: dest,
-			image: m[3] > m[2], para: para, start: m[0], end: m[1],
-		})
-	}
-	for _, m := range autoLink.FindAllStringSubmatchIndex(part, -1) {
-		p.links = append(p.links, link{line: para.lineAt(m[0]), text: part[m[2]:m[3]], dest: part[m[2]:m[3]], para: para, start: m[0], end: m[1]})
-	}
-}
-
-func (p *page) target(ref string) string {
-	for _, para := range p.paras {
-		for _, m := range refTarget.FindAllStringSubmatch(para.masked, -1) {
-			if strings.EqualFold(m[1], ref) {
-				return m[2]
+// plain returns the text of a node without its Markdown.
+func (p *page) plain(n ast.Node) string {
+	var b strings.Builder
+	ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		if t, ok := n.(*ast.Text); ok && entering {
+			b.Write(t.Value(p.source))
+			if t.SoftLineBreak() {
+				b.WriteByte('\n')
 			}
 		}
+		return ast.WalkContinue, nil
+	})
+	return b.String()
+}
+
+// addBlock takes a fenced block, with the comment and the paragraph before it.
+func (p *page) addBlock(n *ast.FencedCodeBlock) {
+	fence := bytes.LastIndexByte(p.source[:n.Pos()], '\n') + 1
+	blk := &block{
+		line:   p.line(n.Pos()),
+		lang:   string(n.Language(p.source)),
+		indent: strings.Repeat(" ", n.Pos()-fence),
+		start:  p.next(n.Pos()),
+	}
+	blk.end = blk.start
+	for i := range n.Lines().Len() {
+		line := n.Lines().At(i)
+		blk.lines = append(blk.lines, strings.TrimRight(string(line.Value(p.source)), "\n"))
+		blk.end = p.next(blk.end)
+	}
+	if closing := bytes.TrimLeft(p.source[blk.end:], " "); !bytes.HasPrefix(closing, []byte("```")) {
+		p.problemf(blk.line, "the fence is never closed")
+	}
+	before := n.PreviousSibling()
+	if before != nil && before.Kind() == ast.KindHTMLBlock {
+		if directive, ok := comment(p.html(before)); ok {
+			blk.directive, before = directive, before.PreviousSibling()
+		}
+	}
+	if before != nil && (before.Kind() == ast.KindParagraph || before.Kind() == ast.KindTextBlock) {
+		blk.caption = string(before.Lines().Value(p.source))
+	}
+	p.blocks = append(p.blocks, blk)
+}
+
+// next returns the offset of the line after the one that has the offset.
+func (p *page) next(offset int) int {
+	if i := bytes.IndexByte(p.source[offset:], '\n'); i >= 0 {
+		return offset + i + 1
+	}
+	return len(p.source)
+}
+
+// html returns the text of a node of HTML.
+func (p *page) html(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.HTMLBlock:
+		html := string(n.Lines().Value(p.source))
+		if n.HasClosure() {
+			html += string(n.ClosureLine.Value(p.source))
+		}
+		return html
+	case *ast.RawHTML:
+		return string(n.Segments.Value(p.source))
 	}
 	return ""
 }
 
-// findTags finds the links, images and anchors that are HTML.
-func (p *page) findTags(para *para) {
-	for _, m := range htmlTag.FindAllStringSubmatchIndex(para.masked, -1) {
-		line := para.lineAt(m[0])
-		tag := strings.ToLower(para.masked[m[2]:m[3]])
-		attrs := make(map[string]string)
-		for _, a := range htmlAttr.FindAllStringSubmatch(para.text[m[4]:m[5]], -1) {
-			attrs[strings.ToLower(a[1])] = a[2]
+// comment returns what an HTML comment says, on one line.
+func comment(html string) (string, bool) {
+	html = strings.TrimSpace(html)
+	if !strings.HasPrefix(html, "<!--") || !strings.HasSuffix(html, "-->") {
+		return "", false
+	}
+	return strings.Join(strings.Fields(html[4:len(html)-3]), " "), true
+}
+
+// addComment takes a comment that is not directly before a fence.
+func (p *page) addComment(n ast.Node) {
+	directive, ok := comment(p.html(n))
+	if next := n.NextSibling(); !ok || next != nil && next.Kind() == ast.KindFencedCodeBlock {
+		return
+	}
+	line := p.line(n.Pos())
+	switch verb, _, _ := strings.Cut(directive, " "); verb {
+	case "restore":
+		p.blocks = append(p.blocks, &block{line: line, directive: directive})
+	case "excerpt", "diff", "patch", "file":
+		p.problemf(line, "the comment %q stands before no fenced block", directive)
+	}
+}
+
+// addHeading takes a heading and gives it the anchor that GitHub gives it.
+func (p *page) addHeading(line, level int, text string) {
+	p.headings = append(p.headings, heading{line, level, text})
+	anchor := slug(text)
+	for i := 1; p.anchors[anchor]; i++ {
+		anchor = slug(text) + "-" + strconv.Itoa(i)
+	}
+	p.anchors[anchor] = true
+}
+
+// slug returns the anchor that GitHub gives to the first heading of this text.
+func slug(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-', r == '_', unicode.IsLetter(r), unicode.IsNumber(r), unicode.IsMark(r):
+			return r
 		}
-		for _, key := range []string{"id", "name"} {
-			if tag == "a" && attrs[key] != "" {
-				p.anchors[attrs[key]] = true
+		return -1
+	}, strings.ToLower(text))
+}
+
+var (
+	htmlTag  = regexp.MustCompile(`<(/?\w+)[^>]*>`)
+	htmlAttr = regexp.MustCompile(`\b(src|href|alt|id|name)="([^"]*)"`)
+	summary  = regexp.MustCompile(`</summary>\s*\S`)
+)
+
+// addHTML takes the tags of a piece of HTML.
+func (p *page) addHTML(pos int, html string) {
+	for _, m := range htmlTag.FindAllStringSubmatchIndex(html, -1) {
+		line := p.line(pos) + strings.Count(html[:m[0]], "\n")
+		attr := make(map[string]string)
+		for _, a := range htmlAttr.FindAllStringSubmatch(html[m[0]:m[1]], -1) {
+			attr[a[1]] = a[2]
+		}
+		switch tag := html[m[2]:m[3]]; tag {
+		case "details":
+			p.details = append(p.details, line)
+		case "/details":
+			p.details = p.details[:max(0, len(p.details)-1)]
+		case "pre":
+			p.problemf(line, "<pre> is a block that nothing checks: use a fence")
+		case "img":
+			p.links = append(p.links, link{line: line, dest: attr["src"], text: attr["alt"], image: true})
+		case "a":
+			p.anchors[attr["id"]+attr["name"]] = true
+			if attr["href"] != "" {
+				p.links = append(p.links, link{line: line, dest: attr["href"]})
 			}
 		}
-		dest := attrs["href"]
-		if tag != "a" {
-			dest = attrs["src"]
-		}
-		if tag == "source" {
-			dest, _, _ = strings.Cut(strings.TrimSpace(attrs["srcset"]), " ")
-		}
-		if dest != "" {
-			text := attrs["alt"]
-			if tag == "source" {
-				text = "a source" // the text in its place is that of the <img>
-			}
-			p.links = append(p.links, link{line: line, text: text, dest: dest, image: tag != "a", para: para})
-		} else if tag != "a" {
-			p.problemf(line, "this <%s> names no file", tag)
-		}
+	}
+	if m := summary.FindStringIndex(html); m != nil {
+		p.problemf(p.line(pos)+strings.Count(html[:m[0]], "\n"), "a blank line has to follow </summary>, or what follows is not Markdown")
 	}
 }
 
 var (
-	linkText  = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
-	anyTag    = regexp.MustCompile(`<[^>]*>`)
-	codeTicks = regexp.MustCompile("`+")
+	bareLine  = regexp.MustCompile(`(?i)\blines? \d+|[\w-]+\.(?:go|html|txtar|txt|md|py):\d+`)
+	reference = regexp.MustCompile(`\[[^\]]*\]\[[^\]]*\]`)
 )
 
-// plain returns the text of a heading without its Markdown.
-func plain(text string) string {
-	text = linkText.ReplaceAllString(text, "$1")
-	if !strings.Contains(text, "`") {
-		text = anyTag.ReplaceAllString(text, "")
-	}
-	text = codeTicks.ReplaceAllString(text, "")
-	return strings.TrimSpace(strings.ReplaceAll(text, "*", ""))
-}
-
-// slugOf returns the anchor that GitHub gives to a heading.
-func slugOf(text string) string {
-	var slug strings.Builder
-	for _, r := range strings.ToLower(text) {
-		switch {
-		case r == ' ':
-			slug.WriteByte('-')
-		case r == '-', r == '_', unicode.IsLetter(r), unicode.IsNumber(r), unicode.IsMark(r):
-			slug.WriteRune(r)
+// checkProse finds the line numbers that are not part of a link, which nothing
+// would check, and the links to references that the page does not define.
+func (p *page) checkProse(paragraph ast.Node) {
+	ast.Walk(paragraph, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+		t, ok := n.(*ast.Text)
+		if n.Kind() == ast.KindLink {
+			return ast.WalkSkipChildren, nil
+		}
+		if !entering || !ok {
+			return ast.WalkContinue, nil
+		}
+		if m := bareLine.Find(t.Value(p.source)); m != nil {
+			p.problemf(p.line(t.Pos()), "nothing checks the line number of %q: make it a link to that line", m)
+		}
+		return ast.WalkContinue, nil
+	})
+	if paragraph.Kind() == ast.KindParagraph {
+		text := p.plain(paragraph)
+		if m := reference.FindStringIndex(text); m != nil {
+			line := p.line(paragraph.Pos()) + strings.Count(text[:m[0]], "\n")
+			p.problemf(line, "the link %s leads nowhere: the page does not define it", text[m[0]:m[1]])
 		}
 	}
-	return slug.String()
 }

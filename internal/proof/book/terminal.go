@@ -1,61 +1,50 @@
 package book
 
 import (
-	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/creack/pty"
 )
 
-// What the shells are told to use as prompts: nothing that a command prints.
-const (
-	prompt = "\x1d1"
-	more   = "\x1d2" // when a command goes on in the next line
-)
+// prompt is what the shells are told to use as a prompt: nothing that a command prints.
+const prompt = "\x1d"
 
 // A terminal is an interactive shell in a pseudo-terminal.
 type terminal struct {
 	name   string // as on the page: "1"
 	master *os.File
-	cmd    *exec.Cmd
-	closed chan struct{} // once there is no more to read
+	shell  *exec.Cmd
+	news   chan struct{} // has something when the terminal has shown more
 
-	mu  sync.Mutex
-	buf []byte // all that it has shown
+	mu     sync.Mutex
+	screen []byte // all that it has shown
 
-	start   int       // in buf: where the output of the last command begins
-	command string    // as on the page
-	line    int       // of the page, where it is
-	pats    []pattern // what the page shows of its output so far
-	ahead   []pattern // what later blocks show of it
-	taken   int       // how many lines of it update has dealt with
-	typed   bool      // there has been a command
+	// The last command that was typed.
+	command string // as on the page; "" before the first
+	blk     *block
+	line    int    // of the page, where it is
+	start   int    // in screen, where it was typed
+	shown   output // what the page shows of its output so far
 }
 
 // openTerminal starts a shell in the folder dir. Whoever calls it ends it, and all
 // that runs in it, with kill.
 func openTerminal(name, dir string, env []string) (*terminal, error) {
-	master, tty, err := openPTY()
+	t := &terminal{name: name, news: make(chan struct{}, 1)}
+	t.shell = exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
+	t.shell.Dir, t.shell.Env = dir, env
+	var err error
+	t.master, err = pty.StartWithSize(t.shell, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
-		return nil, err
-	}
-	defer tty.Close()
-	shell := []string{"sh", "-i"}
-	if bash, err := exec.LookPath("bash"); err == nil {
-		shell = []string{bash, "--norc", "--noprofile", "--noediting", "-i"}
-	}
-	t := &terminal{name: name, master: master, closed: make(chan struct{})}
-	t.cmd = exec.Command(shell[0], shell[1:]...)
-	t.cmd.Dir, t.cmd.Env = dir, env
-	t.cmd.Stdin, t.cmd.Stdout, t.cmd.Stderr = tty, tty, tty
-	t.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := t.cmd.Start(); err != nil {
-		master.Close()
 		return nil, err
 	}
 	go t.read()
@@ -64,13 +53,16 @@ func openTerminal(name, dir string, env []string) (*terminal, error) {
 
 // read keeps what the terminal shows, until its last process has ended.
 func (t *terminal) read() {
-	defer close(t.closed)
 	p := make([]byte, 4096)
 	for {
 		n, err := t.master.Read(p)
 		t.mu.Lock()
-		t.buf = append(t.buf, p[:n]...)
+		t.screen = append(t.screen, p[:n]...)
 		t.mu.Unlock()
+		select {
+		case t.news <- struct{}{}:
+		default:
+		}
 		if err != nil {
 			return
 		}
@@ -79,96 +71,101 @@ func (t *terminal) read() {
 
 // kill ends all that runs in the terminal, and the terminal.
 func (t *terminal) kill() {
-	for _, pid := range family([]int{t.cmd.Process.Pid}) {
+	for _, pid := range processTree(t.shell.Process.Pid) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	t.cmd.Wait()
-	t.master.Close() // hangs up on whoever is left
+	t.shell.Wait()
+	t.master.Close()
 }
 
-// since returns what the terminal has shown from an offset on.
-func (t *terminal) since(offset int) string {
+// size returns how much the terminal has shown.
+func (t *terminal) size() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.buf[min(offset, len(t.buf)):])
+	return len(t.screen)
 }
 
-func (t *terminal) shown() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.buf)
-}
-
-// send presses keys.
-func (t *terminal) send(keys string) error {
-	_, err := t.master.WriteString(keys)
+// send types a text.
+func (t *terminal) send(text string) error {
+	_, err := t.master.WriteString(text)
 	return err
 }
 
-// ended says whether the terminal is closed: the shell has ended.
-func (t *terminal) ended() bool {
-	select {
-	case <-t.closed:
-		return true
-	default:
-		return false
-	}
-}
-
-var escapes = regexp.MustCompile("\x1b(\\[[0-9;?]*[A-Za-z]|\\([A-Z0-9])")
-
-// output returns what the last command has printed, with what it has printed of a
-// line that is not complete, and whether the prompt is back.
-func (t *terminal) output() (lines []string, partial string, back bool) {
-	text, after, back := strings.Cut(t.since(t.start), prompt)
-	text = escapes.ReplaceAllString(text, "")
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	if !t.typed {
-		return nil, "", back // the shell's greeting
-	}
-	if back && after != "" && !strings.HasPrefix(after, prompt) {
-		text += "\n" + after // something went on in the background
-	}
-	lines = strings.Split(text, "\n")
-	partial = lines[len(lines)-1]
-	lines = lines[:len(lines)-1]
-	if back && partial != "" {
-		lines, partial = append(lines, partial), ""
-	}
-	return lines, partial, back
-}
-
-var errEcho = errors.New("the terminal does not show what is typed")
-
-// echoed says whether the terminal shows, from an offset on, a line that was typed
-// there, and returns the offset of what follows.
-func (t *terminal) echoed(offset int, typed string) (int, bool, error) {
-	got, want := t.since(offset), typed+"\r\n"
-	if strings.HasPrefix(got, want) {
-		return offset + len(want), true, nil
-	}
-	if !strings.HasPrefix(want, got) {
-		return 0, false, fmt.Errorf("%w: typed %q, and it shows %q", errEcho, typed, got)
-	}
-	return 0, false, nil
-}
-
-// asks says whether the shell asks for more of the command, and returns the offset
-// after that.
-func (t *terminal) asks(offset int) (int, bool) {
-	if strings.HasPrefix(t.since(offset), more) {
-		return offset + len(more), true
-	}
-	return 0, false
-}
-
-// screen returns all that the terminal has shown, as a reader would see it.
-func (t *terminal) screen() string {
+// text returns what the terminal has shown from an offset on, with line ends as in a
+// file and no blanks before them.
+func (t *terminal) text(offset int) string {
 	t.mu.Lock()
-	text := bytes.ReplaceAll(t.buf, []byte("\r\n"), []byte("\n"))
-	t.mu.Unlock()
-	text = escapes.ReplaceAll(text, nil)
-	text = bytes.ReplaceAll(text, []byte(prompt), []byte("$ "))
-	text = bytes.ReplaceAll(text, []byte(more), []byte("> "))
-	return strings.TrimRight(string(text), "\n")
+	defer t.mu.Unlock()
+	return lineEnd.ReplaceAllString(string(t.screen[offset:]), "\n")
+}
+
+var lineEnd = regexp.MustCompile(` *\r*\n`)
+
+// printed returns what the last command has printed, and whether it has ended: then
+// the shell has printed its prompt.
+func (t *terminal) printed() (text string, ended bool) {
+	text = t.text(t.start)
+	if t.command != "" {
+		_, text, _ = strings.Cut(text, "\n") // what was typed
+	}
+	text, after, ended := strings.Cut(text, prompt)
+	if ended {
+		text = endLine(text)
+	}
+	return text + after, ended
+}
+
+// await waits until cond holds. It looks whenever the terminal has shown something,
+// and if cond is about other things as well, once in every pause.
+func (t *terminal) await(ctx context.Context, pause time.Duration, cond func() bool) error {
+	var timer <-chan time.Time
+	for !cond() {
+		if pause > 0 {
+			timer = time.After(pause)
+		}
+		select {
+		case <-t.news:
+		case <-timer:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// processTree returns a process and its descendants.
+func processTree(pid int) []int {
+	pids := []int{pid}
+	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, task := range tasks {
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, task.Name()))
+		for child := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				pids = append(pids, processTree(n)...)
+			}
+		}
+	}
+	return pids
+}
+
+// asleep says whether every thread of the processes waits for something. The state
+// that it returns is another when one of them has run in the meantime.
+func asleep(pids []int) (ok bool, state string) {
+	var b strings.Builder
+	ok = true
+	for _, pid := range pids {
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		for _, task := range tasks {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, task.Name()))
+			for line := range strings.Lines(string(status)) {
+				switch name, value, _ := strings.Cut(line, ":\t"); name {
+				case "State":
+					ok = ok && strings.HasPrefix(value, "S")
+				case "Pid", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
+					b.WriteString(value)
+				}
+			}
+		}
+	}
+	return ok, b.String()
 }
