@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,9 @@ var (
 	runningMu sync.Mutex
 	running   = map[*Server]bool{}
 )
+
+// alive ends with KillAll, and ends what is being built.
+var alive, endBuilds = context.WithCancel(context.Background())
 
 // register starts the server's process, unless KillAll has been called.
 func (s *Server) register(start func() error) error {
@@ -42,6 +46,7 @@ func (s *Server) unregister() {
 // KillAll ends all servers that this process has started, and sees to it that
 // it starts no more of them: it is about to end.
 func KillAll() {
+	endBuilds()
 	runningMu.Lock()
 	servers := running
 	running = nil
