@@ -70,7 +70,7 @@ func (r *Report) Lines() []string {
 				continue
 			}
 			results = r.of(whereIs...)
-			name, says, goroutine1 = "where is goroutine 1", where(results), true
+			name, says, goroutine1 = "where is goroutine 1", r.where(results), true
 		}
 		if len(results) == 0 || results[0].Skipped == notTold {
 			continue
@@ -79,7 +79,7 @@ func (r *Report) Lines() []string {
 			says = sum(results)
 		}
 		if failed := Failures(results); b == "command-line" && len(failed) > 0 {
-			says = "no, which does not count: " + strings.TrimSuffix(failed[0].brief(), ":")
+			says = "no, which does not count: " + failed[0].brief()
 		}
 		lines = append(lines, fmt.Sprintf("%-24s %s", name, says))
 	}
@@ -121,7 +121,7 @@ func sum(results []Result) string {
 }
 
 // where says where goroutine 1 is, and which stages have it there.
-func where(results []Result) string {
+func (r *Report) where(results []Result) string {
 	place := ""
 	var fits []string
 	for _, r := range results {
@@ -140,6 +140,8 @@ func where(results []Result) string {
 	switch {
 	case place == "" && len(fits) == 0:
 		return ""
+	case len(fits) == 0 && r.Stage != nil:
+		return fmt.Sprintf("%s, not as in stage %d", place, r.Stage.Number)
 	case len(fits) == 0:
 		return place + ", as in no stage"
 	}

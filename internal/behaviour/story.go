@@ -370,7 +370,7 @@ func quote(log string) string {
 		lines = append(lines[:most], fmt.Sprintf("[and %d lines more]", len(lines)-most))
 	}
 	for i, line := range lines {
-		const wide = 250
+		const wide = 300
 		if len(line) > wide {
 			lines[i] = line[:wide] + " ..."
 		}

@@ -36,8 +36,12 @@ func (r Result) String() string {
 
 // brief says in a line why a story failed.
 func (r Result) brief() string {
-	line, _, _ := strings.Cut(r.Reason, "\n")
-	const most = 90
+	line, rest, _ := strings.Cut(r.Reason, "\n")
+	if strings.HasSuffix(line, ":") { // what comes after it says more
+		first, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
+		line += " " + first
+	}
+	const most = 100
 	if len(line) > most {
 		line = line[:strings.LastIndex(line[:most], " ")] + " ..."
 	}
