@@ -3,6 +3,7 @@ package behaviour
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -209,18 +210,24 @@ func (r *Report) Failures() []Result {
 	return Failures(r.of(stage.Behaviours...))
 }
 
-// nearest returns the stages that the fewest stories keep the server from being like.
+// nearest returns the stages that the server is like, or, if there is none, those of
+// which more stories hold and fewer do not than of the others.
 func (r *Report) nearest() (near []Stage, misses []Result, counted int) {
 	stages := Stages
 	if r.Stage != nil {
 		stages = []Stage{*r.Stage}
 	}
+	best := 0
 	for _, stage := range stages {
 		m, n := r.Misses(stage)
+		score := n - 2*len(m) // those that hold, less those that do not
+		if len(m) == 0 {
+			score = math.MaxInt
+		}
 		switch {
-		case near == nil || len(m) < len(misses):
-			near, misses, counted = []Stage{stage}, m, n
-		case len(m) == len(misses):
+		case near == nil || score > best:
+			near, misses, counted, best = []Stage{stage}, m, n, score
+		case score == best:
 			near = append(near, stage)
 			misses, counted = m, n
 		}
