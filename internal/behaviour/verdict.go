@@ -37,10 +37,11 @@ func (r Result) String() string {
 // brief says in a line why a story failed.
 func (r Result) brief() string {
 	line, rest, _ := strings.Cut(r.Reason, "\n")
-	if strings.HasSuffix(line, ":") { // what comes after it says more
+	if strings.HasSuffix(line, "It printed:") {
 		first, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
 		line += " " + first
 	}
+	line = strings.TrimSuffix(line, ":")
 	const most = 100
 	if len(line) > most {
 		line = line[:strings.LastIndex(line[:most], " ")] + " ..."

@@ -226,5 +226,6 @@ func (s *screen) forget() {
 func (s *screen) clear() {
 	if s.live {
 		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
+		s.shown = false
 	}
 }
