@@ -33,7 +33,8 @@ func (t *Teller) Examine(ctx context.Context, stage *Stage, atOnce int, told fun
 	first := []string{"pages", "one-at-a-time", "many-at-once", "waiting-is-free"}
 	r.Results = t.Run(ctx, Scripts(first...), atOnce, told)
 	for _, b := range first {
-		has[b] = !slices.ContainsFunc(r.of(b), func(r Result) bool { return r.Failed })
+		results := r.of(b)
+		has[b] = 2*len(Failures(results)) < len(results) // all but a few hold
 	}
 	var second []string
 	for _, b := range Behaviours() {
