@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -54,13 +55,12 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-func (m *mutant) title() string { return fmt.Sprintf("stage%d/%s", m.stage.Number, m.name) }
+func (m *mutant) title() string { return fmt.Sprintf("stage%d %s", m.stage.Number, m.name) }
 
-// wanted says whether a mutant matches the second and third part of -run, so that
-// no other is built.
+// wanted says whether a mutant matches the second part of -run, so that no other is built.
 func wanted(m *mutant) bool {
-	parts := strings.Split(flag.Lookup("test.run").Value.String(), "/")
-	return len(parts) < 2 || strings.Contains("/"+strings.ReplaceAll(m.title(), " ", "_"), strings.ReplaceAll(strings.Trim(strings.Join(parts[1:], "/"), "^$"), " ", "_"))
+	_, pattern, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
+	return regexp.MustCompile(pattern).MatchString(strings.ReplaceAll(m.title(), " ", "_"))
 }
 
 // examine returns the story that led, and how long the telling took.
@@ -76,6 +76,11 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	began := time.Now()
 	results := teller.Run(context.Background(), scripts, 8, nil)
 	took := time.Since(began)
+	for _, r := range results {
+		if r.Took > 3*time.Second {
+			t.Logf("%s took %v:\n%s", r.Script, r.Took, r.Log)
+		}
+	}
 	failed := behaviour.Failures(results)
 	if len(failed) == 0 {
 		if m.leads != "nothing" {

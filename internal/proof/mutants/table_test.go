@@ -84,7 +84,7 @@ func parse(name, text string) (*mutant, error) {
 			new = append(new, line[1:])
 		case line[0] == ' ', line[0] == '\t':
 			old, new = append(old, line[1:]), append(new, line[1:])
-		case strings.HasSuffix(line, ".go"), strings.HasSuffix(line, ".html"):
+		case fileName.MatchString(line):
 			file = line
 		case key == "stage":
 			m.stage = behaviour.Stages[value[0]-'1']
@@ -115,6 +115,8 @@ func parse(name, text string) (*mutant, error) {
 	}
 	return m, nil
 }
+
+var fileName = regexp.MustCompile(`^[\w-]+\.(go|html)$`)
 
 // write writes the program of the stage, patched, into a folder, as a package of
 // the given name whose main function is called main.
