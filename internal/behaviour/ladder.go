@@ -19,7 +19,7 @@ type topic struct {
 var topics = []topic{
 	{"serves its pages", []string{
 		"pages/home", "pages/not-found", "pages/few-writes", "pages/slow", "pages/packets", "pages/cut-short", "pages/one-request",
-		"pages/request-line", "pages/not-http", "pages/odd-headers", "pages/cookies", "pages/too-long", "pages/visitor-resets", "pages/visitors-leave", "pages/accept-fails",
+		"pages/not-http", "pages/request-line", "pages/odd-headers", "pages/cookies", "pages/too-long", "pages/visitor-resets", "pages/visitors-leave", "pages/accept-fails",
 	}},
 	{"serves one visitor at a time", []string{
 		"one-at-a-time/slow-request", "one-at-a-time/silent-visitor", "one-at-a-time/take-turns",

@@ -215,6 +215,17 @@ func (v *Visitor) Sent() bool {
 	return !v.sending
 }
 
+// sendFailure returns the error that kept the visitor from sending, if the server has
+// reset the connection.
+func (v *Visitor) sendFailure() error {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	if errors.Is(v.sendErr, syscall.ECONNRESET) || errors.Is(v.sendErr, syscall.EPIPE) {
+		return v.sendErr
+	}
+	return nil
+}
+
 // Asked returns when the first byte was sent, or the zero time.
 func (v *Visitor) Asked() time.Time {
 	v.sendMu.Lock()
