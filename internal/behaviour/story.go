@@ -152,6 +152,7 @@ func (s *story) finish() error {
 func (s *story) sound() error {
 	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 		if strings.Contains(s.srv.Log(), bad) {
+			s.question = "" // what the program said itself says more than a hint
 			return fmt.Errorf("The server printed:%s", quote(s.srv.Log()))
 		}
 	}

@@ -18,7 +18,7 @@ import (
 type mutant struct {
 	name    string
 	stage   behaviour.Stage
-	leads   string         // the story that has to be told in full, as in "pages/home"
+	leads   string         // the story that has to be told in full, as in "pages/home", or one of several: A|B
 	because *regexp.Regexp // what its reason has to match
 	hint    string         // has to be part of its hint
 	all     bool           // every story is told, and the length of the verdict checked
