@@ -78,6 +78,9 @@ func dropped(s *story, args []string) error {
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
 			return s.fail("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
+		if stayed := v.Stayed(); !s.stopping && stayed < s.patience {
+			return s.fail("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), s.patience)
+		}
 		// A visitor who was kept from sending for so long, by a machine that is busy
 		// elsewhere, has proved nothing.
 		if pause, _ := v.Pause(); pause > s.patience/2 {

@@ -27,6 +27,7 @@ type story struct {
 
 	files    int // the limit on open files, where -1 is none
 	srv      *server.Server
+	stopping bool          // the server has been sent a signal
 	ended    bool          // the script has seen the server's end
 	slow     time.Duration // how long GET /sleep takes
 	patience time.Duration // how long a visitor may take to ask, if the script has said so
@@ -77,7 +78,7 @@ func (s *story) start(args []string) error {
 		s.srv, s.question = nil, "" // the story has not begun
 		return err
 	}
-	s.srv, s.ended = srv, false
+	s.srv, s.stopping, s.ended = srv, false, false
 	return nil
 }
 

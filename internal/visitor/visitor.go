@@ -35,6 +35,7 @@ type Visitor struct {
 	reply []byte
 	first time.Time // when the first byte of the reply was received
 	end   error     // io.EOF or a reset, once the server has ended the connection
+	ended time.Time // when that was seen
 
 	sendMu   sync.Mutex
 	queue    []func() error // what is still to be sent, one write each
@@ -113,9 +114,9 @@ func (v *Visitor) drain(fd uintptr) (ended bool) {
 		case err == syscall.EAGAIN:
 			return false // until there is more
 		case err != nil:
-			v.end = err
+			v.end, v.ended = err, time.Now()
 		case n == 0:
-			v.end = io.EOF
+			v.end, v.ended = io.EOF, time.Now()
 		default:
 			if len(v.reply) == 0 {
 				v.first = time.Now()
@@ -277,6 +278,17 @@ func (v *Visitor) Replied() bool {
 func (v *Visitor) Ended() bool {
 	_, ended := v.arrived()
 	return ended
+}
+
+// Stayed returns how long after the visitor arrived the server ended the connection, or
+// 0 if it has not.
+func (v *Visitor) Stayed() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ended.IsZero() {
+		return 0
+	}
+	return v.ended.Sub(v.Arrived)
 }
 
 // arrived receives what is at the socket itself, so that it does not matter when the

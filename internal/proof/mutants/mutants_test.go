@@ -84,6 +84,12 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 		}
 	}
 	failed := behaviour.Failures(results)
+	// What a server does wrong within a second nobody sees who is kept from looking for
+	// as long, by a machine that is busy elsewhere.
+	for try := 0; try < 3 && len(failed) == 0 && m.leads != "nothing"; try++ {
+		t.Logf("%s passes; once more", leads[0])
+		failed = behaviour.Failures([]behaviour.Result{teller.TellAlone(leads[0])})
+	}
 	if len(failed) == 0 {
 		if m.leads != "nothing" {
 			t.Errorf("no story up to %s fails", m.leads)
