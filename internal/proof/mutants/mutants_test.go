@@ -70,6 +70,9 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	teller.Deadline, _ = t.Deadline()
 	scripts := behaviour.Scripts(m.stage.Behaviours...)
 	leads := strings.Split(m.leads, "|")
+	if strings.HasPrefix(m.leads, "slow/") {
+		return examineSlow(t, m, program)
+	}
 	if n := slices.Index(scripts, leads[len(leads)-1]); n >= 0 && !m.all {
 		scripts = scripts[:n+1]
 	} else if n < 0 && m.leads != "nothing" {
@@ -112,6 +115,61 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	}
 	t.Logf("%s %s.\n\n%s", m.stage.Folder, behaviour.Lost(results), verdict)
 	return lead.Script, took
+}
+
+// examineSlow is examine for a story under testdata/slow, which takes longer than
+// a reader wants to wait, so that no stage's own test has it.
+func examineSlow(t *testing.T, m *mutant, program *server.Program) (string, time.Duration) {
+	r := tellSlow(t, program, m.stage, m.leads)
+	for try := 0; try < 3 && !r.Failed; try++ { // see examine
+		r = tellSlow(t, program, m.stage, m.leads)
+	}
+	switch {
+	case r.Skipped != "":
+		t.Errorf("%s was left out: %s", m.leads, r.Skipped)
+	case !r.Failed:
+		t.Errorf("%s passes", m.leads)
+	case !m.because.MatchString(r.Reason) || !strings.Contains(r.Hint, m.hint):
+		t.Errorf("the reason is not %q, or the hint not %q:\n%v", m.because, m.hint, r)
+	}
+	t.Log(r)
+	return m.leads, r.Took
+}
+
+func tellSlow(t *testing.T, program *server.Program, stage behaviour.Stage, script string) behaviour.Result {
+	teller := &behaviour.Teller{Root: ".", Program: program, Stage: true, Has: stage.Has}
+	teller.Deadline, _ = t.Deadline()
+	return teller.TellAlone(script)
+}
+
+// TestSlowStories tells the stages themselves the stories that only mutants are told
+// otherwise. They have to pass.
+func TestSlowStories(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/slow/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range behaviour.Stages {
+		t.Run(stage.Folder, func(t *testing.T) {
+			t.Parallel()
+			program, err := server.Open(filepath.Join(root, stage.Folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { program.Close() })
+			for _, script := range scripts {
+				script = strings.TrimSuffix(strings.TrimPrefix(script, "testdata/"), ".txtar")
+				t.Run(script, func(t *testing.T) {
+					t.Parallel()
+					if r := tellSlow(t, program, stage, script); r.Failed {
+						t.Error(r)
+					} else if r.Skipped != "" {
+						t.Log(r.Skipped)
+					}
+				})
+			}
+		})
+	}
 }
 
 // mostLines is how many lines go test may print of a broken stage.
