@@ -102,8 +102,11 @@ func (s *story) awaitDrop(v *visitor.Visitor) error {
 		}
 		return tooLong || v.Ended()
 	})
-	if tooLong || !ended {
+	switch {
+	case tooLong:
 		return s.fail("%s is still connected, and should have been dropped.", v.Name)
+	case !ended:
+		return s.failStuck(v, "%s is still connected, and should have been dropped. Who closes the connection, and when?", v.Name)
 	}
 	return nil
 }

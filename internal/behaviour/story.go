@@ -229,7 +229,8 @@ func (s *story) awaitConnected(v *visitor.Visitor) error {
 	case !over:
 		return s.fail("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
 	case visitor.Refused(err) && !s.srv.Exited():
-		return s.fail("%s is refused: nobody listens on %s. Does the server say that it is listening before it is?", v.Name, s.srv.Addr)
+		s.question = "" // no page has anything to do with it
+		return s.fail("%s is refused: nobody listens on %s. Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)
 	case err != nil:
 		return s.fail("%s cannot connect: %v.", v.Name, err)
 	}
@@ -363,7 +364,7 @@ func quote(log string) string {
 	const most = 6 // lines
 	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 		if i := strings.Index(log, bad); i >= 0 {
-			log = log[i:]
+			log = ownFrames(log[i:])
 			break
 		}
 	}
@@ -378,6 +379,23 @@ func quote(log string) string {
 		}
 	}
 	return "\n\t" + strings.Join(lines, "\n\t")
+}
+
+// ownFrames leaves out of a panic's first stack what is not the program's own.
+func ownFrames(log string) string {
+	before, stack, found := strings.Cut(log, "[running]:\n")
+	frames := own.FindAllStringIndex(stack, -1)
+	if !found || len(frames) == 0 {
+		return log
+	}
+	var b strings.Builder
+	b.WriteString(before + "[running]:\n")
+	for _, frame := range frames {
+		_, place, _ := strings.Cut(stack[frame[0]:], "\n")
+		place, _, _ = strings.Cut(place, "\n")
+		fmt.Fprintf(&b, "%s\n%s\n", stack[frame[0]:frame[1]], place)
+	}
+	return b.String()
 }
 
 // command makes a testscript command: it refuses a "!", prints the usage when the

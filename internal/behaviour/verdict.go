@@ -37,12 +37,11 @@ func (r Result) String() string {
 // brief says in a line why a story failed.
 func (r Result) brief() string {
 	line, rest, _ := strings.Cut(r.Reason, "\n")
-	if strings.HasSuffix(line, "It printed:") {
-		first, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
-		line += " " + first
+	if strings.HasSuffix(line, ":") { // what the server printed, for instance
+		next, _, _ := strings.Cut(rest, "\n")
+		line += " " + strings.TrimSpace(next)
 	}
-	line = strings.TrimSuffix(line, ":")
-	const most = 100
+	const most = 90
 	if len(line) > most {
 		line = line[:strings.LastIndex(line[:most], " ")] + " ..."
 	}
