@@ -91,7 +91,8 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	// as long, by a machine that is busy elsewhere.
 	for try := 0; try < 3 && len(failed) == 0 && m.leads != "nothing"; try++ {
 		t.Logf("%s passes; once more", leads[0])
-		failed = behaviour.Failures([]behaviour.Result{teller.TellAlone(leads[0])})
+		results = append(results, teller.TellAlone(leads[0]))
+		failed = behaviour.Failures(results)
 	}
 	if len(failed) == 0 {
 		if m.leads != "nothing" {
