@@ -73,7 +73,9 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	if strings.HasPrefix(m.leads, "slow/") {
 		return examineSlow(t, m, program)
 	}
-	if n := slices.Index(scripts, leads[len(leads)-1]); n >= 0 && !m.all {
+	if m.alone {
+		scripts = leads
+	} else if n := slices.Index(scripts, leads[len(leads)-1]); n >= 0 && !m.all {
 		scripts = scripts[:n+1]
 	} else if n < 0 && m.leads != "nothing" {
 		t.Fatalf("%s has no story %s", m.stage.Folder, m.leads)
@@ -81,11 +83,6 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 	began := time.Now()
 	results := teller.Run(context.Background(), scripts, 8, nil)
 	took := time.Since(began)
-	for _, r := range results {
-		if r.Took > 3*time.Second {
-			t.Logf("%s took %v", r.Script, r.Took)
-		}
-	}
 	failed := behaviour.Failures(results)
 	// What a server does wrong within a second nobody sees who is kept from looking for
 	// as long, by a machine that is busy elsewhere.

@@ -22,6 +22,7 @@ type mutant struct {
 	because *regexp.Regexp // what its reason has to match
 	hint    string         // has to be part of its hint
 	all     bool           // every story is told, and the length of the verdict checked
+	alone   bool           // no story before the one that leads is told
 	race    bool           // built with the race detector
 	edits   []edit
 }
@@ -100,6 +101,8 @@ func parse(name, text string) (*mutant, error) {
 			m.hint = value
 		case key == "all":
 			m.all = true
+		case key == "alone":
+			m.alone = true
 		case key == "race":
 			m.race = true
 		default:
