@@ -17,7 +17,7 @@
 //     signal interrupts, and Linux reports no visitor who has left.
 //   - The second socket of blocking.go left open. It is a descriptor more, for good.
 //   - A deadline in the past for a visitor whose request arrives as the stop begins. What has
-//     arrived is read before the signal has come so far, in 20 tries of 20.
+//     arrived is read before the signal has come so far: 20 visitors of 20 were answered.
 //   - Who is dropped from the backlog at the stop. Whether they were accepted before it
 //     is chance in a right server, too.
 //   - A listen backlog of 2. The system lets visitors connect again and again until
