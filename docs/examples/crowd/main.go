@@ -13,9 +13,12 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	if len(os.Args) != 3 {
+		log.Fatal("usage: crowd host:port number")
+	}
 	number, err := strconv.Atoi(os.Args[2])
 	if err != nil || number < 1 {
-		log.Fatal("usage: crowd host:port number")
+		log.Fatalf("%q is no number of visitors", os.Args[2])
 	}
 	crowd := make([]net.Conn, number) // the garbage collector closes a connection that nobody keeps
 	for i := range crowd {
