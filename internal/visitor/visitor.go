@@ -90,34 +90,52 @@ var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 func (v *Visitor) receive() {
 	err := v.raw.Read(func(fd uintptr) (done bool) {
-		buf := buffers.Get().(*[4096]byte)
-		defer buffers.Put(buf)
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		for v.end == nil {
-			n, err := syscall.Read(int(fd), buf[:])
-			switch {
-			case err == syscall.EINTR:
-			case err == syscall.EAGAIN:
-				return false // wait until there is more
-			case err != nil:
-				v.end = err
-			case n == 0:
-				v.end = io.EOF
-			default:
-				if len(v.reply) == 0 {
-					v.first = time.Now()
-				}
-				v.reply = append(v.reply, buf[:n]...)
-			}
-		}
-		return true
+		v.read(int(fd))
+		return v.end != nil // or wait until there is more
 	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil && v.end == nil {
 		v.end = err // closed by Close or Reset
 	}
+}
+
+// read takes from the socket what has arrived. The caller holds mu.
+func (v *Visitor) read(fd int) {
+	buf := buffers.Get().(*[4096]byte)
+	defer buffers.Put(buf)
+	for v.end == nil {
+		n, err := syscall.Read(fd, buf[:])
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return
+		case err != nil:
+			v.end = err
+		case n == 0:
+			v.end = io.EOF
+		default:
+			if len(v.reply) == 0 {
+				v.first = time.Now()
+			}
+			v.reply = append(v.reply, buf[:n]...)
+		}
+	}
+}
+
+// Receive takes from the socket what has arrived, now, and returns what Reply does.
+func (v *Visitor) Receive() (reply []byte, end error) {
+	if v.Conn() == nil {
+		return nil, nil
+	}
+	v.raw.Control(func(fd uintptr) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.read(int(fd))
+	})
+	return v.Reply()
 }
 
 // Send sends the pieces in the background, each with a write of its own, after
