@@ -68,7 +68,6 @@ func readDump(log string) *dump {
 
 // pipes makes the pipes over which a server in Go is asked where its goroutines are.
 func (p *panel) pipes() (opt server.Options, asked, told *os.File, err error) {
-	opt.Dir = p.lab.root
 	if p.program.Folder == "" {
 		return opt, nil, nil, nil
 	}
@@ -230,8 +229,8 @@ func (o *observer) odd(v view) string {
 	switch after := now.Sub(v.Interrupted).Round(time.Second); {
 	case !v.Interrupted.IsZero() && after > 0:
 		return fmt.Sprintf("It was interrupted %v ago, and goes on.", after)
-	case v.Here > many:
-		return fmt.Sprintf("More than %d visitors are there. No more come before some are gone.", many)
+	case v.Here > many && v.Here < 10_000:
+		return fmt.Sprintf("More than %d visitors are there. No more groups come before some are gone.", many)
 	case o.busy > long:
 		return fmt.Sprintf("It is busy all the time, for %v now.", o.busy.Round(time.Second))
 	case !o.waiting.IsZero() && now.Sub(o.waiting) > long:

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,12 +64,6 @@ func newLab(ctx context.Context, root, temp string, stage int, own string) (*lab
 		}
 	}
 	if own != "" {
-		// A folder or a file is named as seen from where the workbook is.
-		if path := filepath.Join(root, own); !filepath.IsAbs(own) {
-			if _, err := os.Stat(path); err == nil {
-				own = path
-			}
-		}
 		l.add(own, nil)
 	}
 	go l.watch()
@@ -93,8 +87,8 @@ func (l *lab) watch() {
 	states := make([]string, len(l.panels))
 	for l.ctx.Err() == nil {
 		for i, p := range l.panels {
-			state := p.fingerprint()
-			if states[i] != state && states[i] != "" && state != "" {
+			state, err := server.Fingerprint(p.spec)
+			if states[i] != state && states[i] != "" && err == nil {
 				go p.rebuild(true)
 			}
 			states[i] = state
@@ -106,19 +100,13 @@ func (l *lab) watch() {
 	}
 }
 
-// fingerprint returns a text that changes when the server's source does, or "".
-func (p *panel) fingerprint() string {
-	if info, err := os.Stat(p.spec); err == nil && info.IsDir() {
-		state, _ := server.Fingerprint(p.spec)
-		return state
+// stage returns the panel of a stage, or nil.
+func (l *lab) stage(number int) *panel {
+	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.stage != nil && p.stage.Number == number })
+	if i < 0 {
+		return nil
 	}
-	state := ""
-	for word := range strings.FieldsSeq(p.spec) { // as in python3 mine.py
-		if info, err := os.Stat(filepath.Join(p.lab.root, word)); err == nil && info.Mode().IsRegular() {
-			state += info.ModTime().String()
-		}
-	}
-	return state
+	return l.panels[i]
 }
 
 // change changes a view, and tells all browsers.

@@ -76,7 +76,9 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 		fmt.Fprintf(stderr, "lab: %v\n", err)
 		return 1
 	}
-	lab, err := newLab(ctx, behaviour.Root(folder), temp, *stage, *own)
+	folder = behaviour.Root(folder)
+	os.Chdir(folder) // which the reader's server may be named from
+	lab, err := newLab(ctx, folder, temp, *stage, *own)
 	if err != nil {
 		fmt.Fprintf(stderr, "lab: %v\n", err)
 		return 1

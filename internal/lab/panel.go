@@ -80,8 +80,8 @@ func (l *lab) add(spec string, stage *behaviour.Stage) {
 	p.view = view{Name: spec, Adds: "your own server", State: "building", Lanes: []lane{}, Lines: []string{}, Facts: facts{Waits: []string{}}}
 	if stage != nil {
 		p.view.Name, p.view.Number, p.view.Adds, p.view.Folder = stage.Folder, stage.Number, stage.Adds, stage.Folder
-	} else if rel, err := filepath.Rel(l.root, spec); err == nil && !strings.HasPrefix(rel, "..") && filepath.IsAbs(spec) {
-		p.view.Name, p.view.Folder = rel, rel
+	} else if info, err := os.Stat(spec); err == nil && info.IsDir() && filepath.IsLocal(spec) {
+		p.view.Folder = filepath.Clean(spec)
 	}
 	l.panels = append(l.panels, p)
 	go p.run()
@@ -125,7 +125,8 @@ func (p *panel) do(f func()) {
 const (
 	resolution = 10 * time.Millisecond // how often the visitors are looked at
 	atATime    = 200                   // visitors that come between two looks
-	many       = 1000                  // visitors, beside whom no more come
+	many       = 1000                  // visitors, beside whom no group comes
+	most       = 12_000                // and nobody at all
 	lastPrint  = 5 * time.Second       // for which a server may print a lot: one that dies does
 )
 
@@ -206,7 +207,11 @@ func (p *panel) tell(e timeline.Event) {
 // send has visitors come, unless many are there already.
 func (p *panel) send(guests []guest) {
 	p.post(func() {
-		if p.recorder != nil && p.recorder.Here()+len(p.expected) <= many {
+		limit := many
+		if len(guests) == 1 {
+			limit = most
+		}
+		if p.recorder != nil && p.recorder.Here()+len(p.expected) <= limit {
 			p.expected = append(p.expected, guests...)
 		}
 	})
@@ -293,12 +298,11 @@ func (p *panel) ended(says string) {
 // lastWords returns what a server has printed after it began to listen: the first lines of
 // it, because those say why it ended. What follows may be very long.
 func lastWords(log string) string {
-	const most = 8
 	var lines []string
 	log, _, _ = strings.Cut(log, "\ngoroutine ") // a dump is shown apart
 	for line := range strings.Lines(log) {
 		if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, "listening on http://") {
-			if len(lines) == most {
+			if len(lines) == 8 {
 				return strings.Join(lines, "\n") + "\n..."
 			}
 			lines = append(lines, line[:min(len(line), 200)])

@@ -1,6 +1,8 @@
 package main
 
 import (
+	_ "embed"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,24 +10,45 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
-	"example.com/concurrent-web-server/internal/timeline"
 )
 
 // A question is answered by what a server does: its visitors are sent, and then each
 // choice is held against what came of them. No answer is written down.
 type question struct {
-	Stage   int
-	Asks    string
-	Steps   []string // what is done, each when the server has done all it had to; see play
-	Choices []choice
-	Page    string // where the book speaks of it, in the stage's page
+	ID      int      `json:"id"`
+	Stage   int      `json:"stage"`
+	Stages  []int    `json:"stages,omitempty"` // in the file: who is asked
+	Asks    string   `json:"asks"`
+	Steps   []string `json:"steps"` // what is done, each when the server has come to rest
+	Choices []choice `json:"choices"`
+	Page    string   `json:"page"` // where the book speaks of it, in the stage's page
 }
 
-// A choice holds or does not hold of what has been seen.
+// A choice is right when all that follows, between commas, is so: see seen.is.
 type choice struct {
-	Says  string
-	holds func(seen) bool
+	Says string `json:"says"`
+	When string `json:"when"`
 }
+
+//go:embed questions.json
+var questionsFile []byte
+
+// questions are all questions, stage by stage.
+var questions = func() (all []question) {
+	var file []question
+	if err := json.Unmarshal(questionsFile, &file); err != nil {
+		panic(err)
+	}
+	for stage := range 6 {
+		for _, q := range file {
+			if slices.Contains(q.Stages, stage) {
+				q.ID, q.Stage, q.Stages = len(all), stage, nil
+				all = append(all, q)
+			}
+		}
+	}
+	return all
+}()
 
 // What was seen of a server.
 type seen struct {
@@ -34,147 +57,51 @@ type seen struct {
 	size          int  // how many came in the largest group
 }
 
-// visit returns the lane of the first visitor of a kind.
-func (s seen) visit(kind string) lane {
-	for _, l := range s.Lanes {
-		if strings.HasPrefix(l.Name, kind+" ") {
-			return l
-		}
-	}
-	return lane{}
-}
-
-// came says what happened last to the visitors of a kind.
-func came(visitor string, kind timeline.Kind) func(seen) bool {
-	return func(s seen) bool { return s.visit(visitor).Kind == string(kind) }
-}
-
-// sooner says that one visitor is answered, and when another's visit has not ended yet.
-func sooner(one, other string) func(seen) bool {
-	return func(s seen) bool {
-		a, b := s.visit(one), s.visit(other)
-		return a.Kind == string(timeline.Answered) && (b.Over == 0 || a.Over < b.Over)
-	}
-}
-
-// notSooner says that one visitor is answered, and another's visit has ended by then.
-func notSooner(one, other string) func(seen) bool {
-	return func(s seen) bool {
-		return s.visit(one).Kind == string(timeline.Answered) && !sooner(one, other)(s)
-	}
-}
-
-func not(f func(seen) bool) func(seen) bool { return func(s seen) bool { return !f(s) } }
-
-func both(f, g func(seen) bool) func(seen) bool {
-	return func(s seen) bool { return f(s) && g(s) }
-}
-
-// mainIs says where goroutine 1 was: what it says contains each of the words.
-func mainIs(words ...string) func(seen) bool {
-	return func(s seen) bool {
-		return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(s.while.Facts.Goroutine1, w) })
-	}
-}
-
-// threadEach says that there were more threads by half the visitors at least.
-func threadEach(s seen) bool {
-	return s.while.Facts.Threads-s.before.Facts.Threads >= s.size/2
-}
-
-// together says that all slow visitors were being served before the first was answered.
-func together(s seen) bool {
-	served, over := int64(0), int64(0)
-	for _, l := range s.Lanes {
-		if l.Served == 0 || l.Kind != string(timeline.Answered) {
+func (s seen) holds(when string) bool {
+	for part := range strings.SplitSeq(when, ", ") {
+		part, negated := strings.CutPrefix(part, "not ")
+		if s.is(part) == negated {
 			return false
 		}
-		served = max(served, l.Served)
-		if over == 0 || l.Over < over {
-			over = l.Over
-		}
 	}
-	return len(s.Lanes) > 1 && served < over
+	return true
 }
 
-func runs(s seen) bool     { return s.State == "running" }
-func exits0(s seen) bool   { return strings.Contains(s.Says, "exit status 0") }
-func isKilled(s seen) bool { return s.State == "ended" && !exits0(s) }
+// is says whether one thing was so, such as "quick before slow".
+func (s seen) is(what string) bool {
+	subject, rest, _ := strings.Cut(what, " ")
+	l := s.visit(subject)
+	answered := l.Kind == "is answered"
+	switch predicate, object, _ := strings.Cut(rest, " "); {
+	case subject == "server" && rest == "runs":
+		return s.State == "running"
+	case subject == "server": // succeeds
+		return strings.Contains(s.Says, "exit status 0")
+	case subject == "goroutine1": // and where it was
+		return strings.Contains(s.while.Facts.Goroutine1, predicate+" "+object)
+	case subject == "threads": // at least one for two visitors
+		return s.while.Facts.Threads-s.before.Facts.Threads >= s.size/2
+	case predicate == "before": // is answered when the other's visit has not ended
+		other := s.visit(object)
+		return answered && (other.Over == 0 || l.Over < other.Over)
+	case predicate == "together": // the last is being served before the first is answered
+		served, over := int64(0), l.Over
+		for _, l := range s.Lanes {
+			answered = answered && l.Kind == "is answered" && l.Served > 0
+			served, over = max(served, l.Served), min(over, l.Over)
+		}
+		return answered && served < over
+	}
+	return l.Kind == "is "+rest
+}
 
-var (
-	order = func(stage int) question {
-		return question{stage, "A slow visitor comes, and then a quick one. When is the quick one answered?",
-			[]string{"slow", "quick"}, []choice{
-				{"Before the slow one is", sooner("quick", "slow")},
-				{"Not before the slow one is", notSooner("quick", "slow")},
-				{"Never", not(came("quick", timeline.Answered))},
-			}, "run-it"}
+// visit returns the lane of the first visitor of a kind.
+func (s seen) visit(kind string) lane {
+	i := slices.IndexFunc(s.Lanes, func(l lane) bool { return strings.HasPrefix(l.Name, kind+" ") })
+	if i < 0 {
+		return lane{}
 	}
-	behindSilence = func(stage int) question {
-		return question{stage, "A silent visitor comes, and then a quick one; later the silent one leaves. When is the quick one answered?",
-			[]string{"silent", "quick", "the silent leave"}, []choice{
-				{"While the silent one is still there", sooner("quick", "silent")},
-				{"When the silent one is gone", notSooner("quick", "silent")},
-				{"Never", not(came("quick", timeline.Answered))},
-			}, "what-goes-wrong"}
-	}
-	whereIsMain = func(stage int) question {
-		return question{stage, "Where is goroutine 1 while a slow visitor is being served?",
-			[]string{"slow", "look"}, []choice{
-				{"In the handler, asleep", mainIs("handleConnection", "[sleep]")},
-				{"Awaiting the handler", mainIs("await", "[chan receive]")},
-				{"In Accept, and it holds a thread", mainIs("in Accept [syscall]")},
-				{"In Accept, parked, and it holds nothing", mainIs("in Accept [IO wait]")},
-			}, "where-is-goroutine-1"}
-	}
-	threads = func(stage int) question {
-		return question{stage, "100 visitors come and say nothing. How many threads does the server need for them?",
-			[]string{"100 silent", "look", "the silent leave"}, []choice{
-				{"About 100", threadEach},
-				{"A few at most", not(threadEach)},
-			}, "what-goes-wrong"}
-	}
-	interrupted = func(stage int) question {
-		return question{stage, "A slow visitor is being served, and somebody presses Ctrl-C. What then?",
-			[]string{"slow", "ctrl-c"}, []choice{
-				{"The slow one is still answered, and the server ends with status 0", both(came("slow", timeline.Answered), exits0)},
-				{"The server ends at once, and the slow one gets no answer", both(not(came("slow", timeline.Answered)), not(runs))},
-				{"The server goes on", runs},
-			}, "what-goes-wrong"}
-	}
-	staysSilent = func(stage int) question {
-		return question{stage, "A visitor comes, says nothing, and stays. What becomes of them?",
-			[]string{"silent"}, []choice{
-				{"The server drops them after a while", came("silent", timeline.Dropped)},
-				{"They stay as long as they like", not(came("silent", timeline.Dropped))},
-			}, "what-goes-wrong"}
-	}
-)
-
-// questions are asked in this order.
-var questions = []question{
-	order(1), behindSilence(1), whereIsMain(1), interrupted(1),
-	order(2), whereIsMain(2),
-	order(3), behindSilence(3), threads(3), interrupted(3),
-	{3, "Twenty slow visitors come at the same moment. Who of them is being served when the first is answered?",
-		[]string{"20 slow"}, []choice{
-			{"All of them", together},
-			{"That one alone, or some of them", not(together)},
-		}, "run-it"},
-	threads(4), staysSilent(4), interrupted(4),
-	whereIsMain(5),
-	{5, "A silent visitor is there, and somebody presses Ctrl-C. What then?",
-		[]string{"silent", "ctrl-c"}, []choice{
-			{"The silent one is dropped, and the server ends with status 0", both(came("silent", timeline.Dropped), exits0)},
-			{"The server is ended by it, and the silent one is lost", isKilled},
-			{"The server goes on", runs},
-		}, "what-goes-wrong"},
-	{5, "A visitor sends half a request, and then nothing more. What becomes of them?",
-		[]string{"half"}, []choice{
-			{"The server answers, with an error", came("half", timeline.Answered)},
-			{"The server drops them after a while", came("half", timeline.Dropped)},
-			{"They stay as long as they like", func(s seen) bool { return s.visit("half").Over == 0 }},
-		}, "what-goes-wrong"},
+	return s.Lanes[i]
 }
 
 // A prediction is a question that has been answered, or is being.
@@ -192,8 +119,8 @@ func (l *lab) predict(n, chosen int) error {
 	if n < 0 || n >= len(questions) || chosen < 0 || chosen >= len(questions[n].Choices) {
 		return fmt.Errorf("there is no such question, or no such choice")
 	}
-	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.stage != nil && p.stage.Number == questions[n].Stage })
-	if i < 0 {
+	p := l.stage(questions[n].Stage)
+	if p == nil {
 		return fmt.Errorf("stage %d is not in this lab", questions[n].Stage)
 	}
 	var busy bool
@@ -207,10 +134,10 @@ func (l *lab) predict(n, chosen int) error {
 		return fmt.Errorf("another question is being answered")
 	}
 	go func() {
-		s := l.panels[i].play(questions[n])
+		s := p.play(questions[n])
 		result := &prediction{Question: n, Chosen: chosen, Done: true, Right: []int{}, Seen: s.sentence()}
 		for c, choice := range questions[n].Choices {
-			if choice.holds(s) {
+			if s.holds(choice.When) {
 				result.Right = append(result.Right, c)
 			}
 		}

@@ -60,7 +60,7 @@ func guarded(next http.Handler) http.Handler {
 }
 
 const (
-	frame     = 30 * time.Millisecond // from one message to the next, at least
+	frame     = 20 * time.Millisecond // from one message to the next, at least
 	heartbeat = 5 * time.Second       // and at most
 	stuck     = 20 * time.Second      // a browser that has not taken a message for so long is gone
 )
@@ -119,28 +119,12 @@ func appendMessage(b []byte, event string, data any) []byte {
 
 // questions sends what is asked of the stages that are here.
 func (l *lab) questions(w http.ResponseWriter, r *http.Request) {
-	type asked struct {
-		ID      int      `json:"id"`
-		Stage   int      `json:"stage"`
-		Asks    string   `json:"asks"`
-		Choices []string `json:"choices"`
-		Page    string   `json:"page"`
-	}
-	all := []asked{}
-	for i, q := range questions {
-		for _, p := range l.panels {
-			if p.stage == nil || p.stage.Number != q.Stage {
-				continue
-			}
-			a := asked{i, q.Stage, q.Asks, nil, p.stage.Page() + "#" + q.Page}
-			for _, c := range q.Choices {
-				a.Choices = append(a.Choices, c.Says)
-			}
-			all = append(all, a)
-		}
+	asked := slices.DeleteFunc(slices.Clone(questions), func(q question) bool { return l.stage(q.Stage) == nil })
+	for i, q := range asked {
+		asked[i].Page = l.stage(q.Stage).stage.Page() + "#" + q.Page
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(all)
+	json.NewEncoder(w).Encode(asked)
 }
 
 // control does what a button of the page says, to one server or to all.

@@ -67,10 +67,10 @@ function drawPanel(panel, from, to, now) {
   if (large < lanes.length) large = Math.min(large, Math.max(3, Math.floor(room / pitch / 2)));
   const small = lanes.length - large;
   const squeezed = small ? Math.min(8, (room - large * pitch) / small) : 0;
-  const label = 62, right = width - 16;
+  g.font = "13px system-ui, sans-serif";
+  const label = 8 + Math.max(54, ...lanes.slice(small).map(l => g.measureText(l.name).width)), right = width - 16;
   const x = t => label + Math.max(0, t - from) * (right - label) / (to - from);
 
-  g.font = "13px system-ui, sans-serif";
   g.textBaseline = "middle";
   g.strokeStyle = color("tick");
   g.fillStyle = color("small");
@@ -104,7 +104,7 @@ function drawPanel(panel, from, to, now) {
       g.fillText(word, end + 11, y);
     }
   });
-  if (small > 0 && squeezed > 0) {
+  if (small * squeezed > 14) {
     g.fillStyle = color("small");
     g.fillText(`${small} more`, 0, Math.max(8, small * squeezed / 2));
   }

@@ -28,7 +28,7 @@ export function showQuestion(what) {
   const head = make("p", `Stage ${q.stage}, question ${at + 1} of ${questions.length}`, { className: "small" });
   const step = (text, by) => make("button", text, { onclick: () => { at = (at + by + questions.length) % questions.length; showQuestion("again"); } });
   const choices = make("ol", "");
-  q.choices.forEach((says, i) => {
+  q.choices.forEach(({ says }, i) => {
     const button = make("button", says, { disabled: !!busy, onclick: () => post("predict", { question: q.id, choice: i }) });
     if (mine?.chosen === i) button.classList.add("chosen");
     if (mine?.done) {
