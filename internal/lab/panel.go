@@ -34,8 +34,10 @@ type panel struct {
 	end      func()        // ends the stories that are being told
 
 	// The lab's mu is held when these are used.
-	view    view
-	version int
+	view      view
+	version   int
+	encoded   []byte // the message that has the view of a version
+	encodedAs int
 }
 
 // A view is what the page shows of a server.
@@ -77,6 +79,7 @@ type lane struct {
 
 func (l *lab) add(spec string, stage *behaviour.Stage) {
 	p := &panel{lab: l, spec: spec, stage: stage, posted: make(chan func(), 16), stirred: make(chan struct{}, 1), end: func() {}}
+	p.encodedAs = -1
 	p.view = view{Name: spec, Adds: "your own server", State: "building", Lanes: []lane{}, Lines: []string{}, Facts: facts{Waits: []string{}}}
 	if stage != nil {
 		p.view.Name, p.view.Number, p.view.Adds, p.view.Folder = stage.Folder, stage.Number, stage.Adds, stage.Folder

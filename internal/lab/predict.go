@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -220,16 +221,19 @@ func (p *panel) freshFacts() {
 // sentence says what came of the visitors, and of the server.
 func (s seen) sentence() string {
 	var parts []string
-	if len(s.Lanes) <= 3 {
-		for _, l := range s.Lanes {
-			kind := l.Kind
-			if l.Over == 0 {
-				kind = "is still there"
-			}
-			parts = append(parts, l.Name+" "+kind)
+	lanes := slices.Clone(s.Lanes)
+	slices.SortStableFunc(lanes, func(a, b lane) int { return cmp.Compare(uint64(a.Over-1), uint64(b.Over-1)) }) // who is there comes last
+	for i, l := range lanes {
+		switch {
+		case len(lanes) > 3:
+			parts = []string{fmt.Sprintf("%d visitors came", len(lanes))}
+		case l.Over == 0:
+			parts = append(parts, l.Name+" is still there")
+		case i > 0:
+			parts = append(parts, "then "+l.Name+" "+l.Kind)
+		default:
+			parts = append(parts, l.Name+" "+l.Kind)
 		}
-	} else {
-		parts = append(parts, fmt.Sprintf("%d visitors came", len(s.Lanes)))
 	}
 	if s.while.Facts.Goroutine1 != "" && len(s.Lanes) == 1 {
 		parts = append(parts, "goroutine 1 was "+s.while.Facts.Goroutine1)

@@ -88,10 +88,14 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 		for i, p := range l.panels {
 			if sent[i] != p.version {
 				sent[i] = p.version
-				messages = appendMessage(messages, "panel", struct {
-					ID int `json:"id"`
-					view
-				}{i, p.view})
+				if p.encodedAs != p.version { // once, however many browsers there are
+					p.encodedAs = p.version
+					p.encoded = appendMessage(nil, "panel", struct {
+						ID int `json:"id"`
+						view
+					}{i, p.view})
+				}
+				messages = append(messages, p.encoded...)
 			}
 		}
 		l.mu.Unlock()

@@ -53,14 +53,14 @@ let opener = null;
 export function open(path) {
   opener = document.activeElement;
   $("#beside").hidden = false;
-  document.body.classList.add("reading");
   $("#beside iframe").src = $("#apart").href = "/book/" + path;
   $("#shut").focus();
 }
+$("#beside iframe").addEventListener("load", event =>
+  event.target.contentWindow.addEventListener("keydown", key => { if (key.key === "Escape") shut(); }));
 function shut() {
   if ($("#beside").hidden) return;
   $("#beside").hidden = true;
-  document.body.classList.remove("reading");
   $("#beside iframe").src = "about:blank";
   opener?.focus();
 }
@@ -207,16 +207,12 @@ function speakAll() {
 // --- the stream
 
 const stream = new EventSource("/events");
-let spoke = 0;
 stream.addEventListener("open", () => { say(""); document.body.classList.remove("cut"); });
 stream.addEventListener("error", () => {
   say("The lab does not answer. Is it still running?");
   document.body.classList.add("cut");
 });
-stream.addEventListener("now", event => {
-  state.clock = +event.data - performance.now();
-  if (performance.now() - spoke > 60_000) spoke = performance.now();
-});
+stream.addEventListener("now", event => { state.clock = +event.data - performance.now(); });
 stream.addEventListener("lab", event => {
   state.lab = JSON.parse(event.data);
   for (const name of ["slow", "patience"]) {
