@@ -88,7 +88,7 @@ func (l *lab) add(spec string, stage *behaviour.Stage) {
 	}
 	l.panels = append(l.panels, p)
 	go p.run()
-	go p.rebuild(stage == nil)
+	go p.rebuild(false)
 }
 
 func (p *panel) change(f func(v *view)) {
@@ -130,7 +130,7 @@ const (
 	atATime    = 200                   // visitors that come between two looks
 	many       = 1000                  // visitors, beside whom no group comes
 	most       = 12_000                // and nobody at all
-	lastPrint  = 5 * time.Second       // for which a server may print a lot: one that dies does
+	lastPrint  = 2 * time.Second       // for which a server may print a lot: one that dies does
 )
 
 // run is the panel's own goroutine.
@@ -318,8 +318,8 @@ func lastWords(log string) string {
 // build. Then it has the stories told about it, if asked to.
 func (p *panel) rebuild(examine bool) {
 	build := p.building.Add(1)
-	if info, err := os.Stat(p.spec); examine && err == nil && info.IsDir() {
-		p.change(func(v *view) { v.Told = "building" })
+	if examine {
+		p.change(func(v *view) { v.Told = "being built" })
 	}
 	program, err := p.open()
 	if p.building.Load() != build { // another one has begun
@@ -367,7 +367,7 @@ func (p *panel) open() (*server.Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		return server.Open(p.spec, overlay)
+		return server.Open(p.spec, overlay, "-trimpath", "-buildvcs=false")
 	case err != nil && strings.Contains(p.spec, "/") && !strings.Contains(p.spec, " "):
 		return nil, fmt.Errorf("There is no %s here, neither a folder nor a program. Try SERVER='python3 docs/examples/server.py'.", p.spec)
 	}
