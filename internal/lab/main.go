@@ -1,10 +1,4 @@
-// Lab shows the five servers live, side by side, on a page of this machine.
-//
-//	go run ./lab                          in internal/proof, or: make lab
-//	go run ./lab -addr 127.0.0.1:0        on any free port
-//	go run ./lab -stage 3                 one stage alone
-//	go run ./lab -server 'python3 mine.py'  the five, and a server of the reader's own
-//
+// Lab shows the five servers live, side by side, on a page of this machine: make lab.
 // docs/lab.md says what can be done with it. It listens on the machine itself only,
 // writes nothing into the workbook's folder, and leaves nothing behind: neither a
 // server nor a file.
@@ -15,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -27,40 +20,40 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
-
 const usage = `usage: make lab                              the five stages
        make lab STAGE=3                      one of them
        make lab SERVER='python3 mine.py'     and a server of your own
        make lab ARGS='-addr 127.0.0.1:0'     on any free port
 `
 
-func run(args []string, stdout, stderr io.Writer) (status int) {
-	flags := flag.NewFlagSet("lab", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { fmt.Fprint(stderr, usage) }
-	addr := flags.String("addr", "127.0.0.1:7870", "")
-	stage := flags.Int("stage", 0, "")
-	own := flags.String("server", "", "")
-	if err := flags.Parse(args); err != nil {
-		return 2
+func main() {
+	addr := flag.String("addr", "127.0.0.1:7870", "")
+	stage := flag.Int("stage", 0, "")
+	own := flag.String("server", "", "")
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse()
+	if flag.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
+		flag.Usage()
+		os.Exit(2)
 	}
-	if flags.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
-		flags.Usage()
-		return 2
+	if err := run(*addr, *stage, *own); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
 	}
-	listener, err := listen(*addr)
+}
+
+// run serves the lab until it is interrupted.
+func run(addr string, stage int, own string) error {
+	listener, err := listen(addr)
 	if err != nil {
-		fmt.Fprintf(stderr, "lab: %v\n", err)
-		return 1
+		return err
 	}
 	defer listener.Close()
 
 	// All that is left on the disk while this runs is in one folder.
 	temp, err := os.MkdirTemp("", "lab")
 	if err != nil {
-		fmt.Fprintf(stderr, "lab: %v\n", err)
-		return 1
+		return err
 	}
 	server.RemoveAtEnd(temp)
 	defer os.RemoveAll(temp)
@@ -73,23 +66,23 @@ func run(args []string, stdout, stderr io.Writer) (status int) {
 
 	folder, err := os.Getwd()
 	if err != nil {
-		fmt.Fprintf(stderr, "lab: %v\n", err)
-		return 1
+		return err
 	}
+	// The reader's server may be named as seen from the workbook's folder.
 	folder = behaviour.Root(folder)
-	os.Chdir(folder) // which the reader's server may be named from
-	lab, err := newLab(ctx, folder, temp, *stage, *own)
-	if err != nil {
-		fmt.Fprintf(stderr, "lab: %v\n", err)
-		return 1
+	if err := os.Chdir(folder); err != nil {
+		return err
 	}
-	fmt.Fprintf(stdout, "the lab is at http://%s\n", listener.Addr())
+	lab, err := newLab(ctx, folder, temp, stage, own)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the lab is at http://%s\n", listener.Addr())
 	web := &http.Server{Handler: lab.handler(), BaseContext: func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go web.Serve(listener)
 	<-ctx.Done()
-	web.Close()
-	return 0
+	return web.Close()
 }
 
 // listen listens on an address of this machine itself, and on no other: whoever

@@ -2,7 +2,8 @@
 import { state, post, open } from "./lab.js";
 
 const section = document.querySelector("#question");
-const questions = await (await fetch("/questions")).json();
+let questions = [];
+fetch("/questions").then(reply => reply.json()).then(all => { questions = all; known = null; showQuestion(); });
 let at = 0;
 let known = null;
 
