@@ -113,7 +113,7 @@ func (l *lab) step(root *os.Root, name string, content []byte) (lines [][2]int) 
 				fmt.Sscanf(line[strings.Index(line, "+"):], "+%d", &number)
 			case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "-"), number == 0:
 			default:
-				if line[0] == '+' {
+				if line[0] == '+' && strings.Trim(line, "+\t})\n") != "" {
 					lines = append(lines, [2]int{number, number})
 				}
 				number++

@@ -126,7 +126,7 @@ func (p *panel) do(f func()) {
 }
 
 const (
-	resolution = 10 * time.Millisecond // how often the visitors are looked at
+	resolution = 15 * time.Millisecond // how often the visitors are looked at
 	atATime    = 200                   // visitors that come between two looks
 	many       = 1000                  // visitors, beside whom no group comes
 	most       = 12_000                // and nobody at all

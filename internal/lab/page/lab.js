@@ -18,7 +18,8 @@ export async function post(what, fields = {}) {
   }
 }
 
-function say(text) { $("#line").textContent = text; }
+const hint = "Press slow, then quick: the same visitor goes to all servers at the same moment.";
+function say(text) { $("#line").textContent = text || hint; }
 
 document.querySelectorAll("[data-key]").forEach(button => {
   button.append(" ", Object.assign(document.createElement("kbd"), { textContent: button.dataset.key }));
@@ -151,7 +152,8 @@ function showTold(element, v) {
     add("p", (v.ok ? "✓ " : "✗ ") + v.verdict.split("\n")[0], v.ok ? "yes" : "no");
     for (const line of v.lines) {
       const [name, says] = line.split(/ {2,}/);
-      add("p", (says.startsWith("yes") || says.startsWith("in ") ? "✓ " : says.startsWith("no") || says.startsWith("all but") ? "✗ " : "· ") + name + (says === "yes" ? "" : ": " + says), "line");
+      const sign = /^no|^all but|not as in|as in no/.test(says) ? "✗ " : /^yes|^in /.test(says) ? "✓ " : "· ";
+      add("p", sign + name + (says === "yes" ? "" : ": " + says), "line");
     }
     const story = v.verdict.split("\n").slice(1).join("\n").trim();
     add("pre", story, "story");
@@ -166,7 +168,7 @@ function showTold(element, v) {
   }
   element.replaceChildren(...parts);
   element.hidden = !parts.length;
-  element.closest("article").classList.toggle("wide", v.lines.length > 0 || !!v.dump || v.words.length > 80);
+  element.closest("article").classList.toggle("wide", v.lines.length > 0 || !!v.dump);
 }
 
 // showFates says of each visitor in a sentence what has become of them, and speaks what is new.

@@ -75,7 +75,7 @@ function drawPanel(panel, from, to, now) {
   g.strokeStyle = color("tick");
   g.fillStyle = color("small");
   g.textAlign = "center";
-  const step = to - from > 16000 ? 5000 : to - from > 9500 ? 3000 : 2000;
+  const step = [1000, 2000, 3000, 5000, 10000].find(ms => ms * (right - label) / (to - from) > 30) ?? 20000;
   for (let t = Math.ceil((from - begin) / step) * step; t <= to - begin; t += step) {
     line(g, x(begin + t), 0, x(begin + t), room, 1);
     if (x(begin + t) < right + 4) g.fillText(t / 1000 + "s", x(begin + t), height - 9);
