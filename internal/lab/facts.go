@@ -86,11 +86,11 @@ func (p *panel) pipes() (opt server.Options, asked, told *os.File, err error) {
 }
 
 const (
-	soon   = 100 * time.Millisecond // from one look to the next while something happens
-	later  = time.Second            // and while nothing does
-	latest = 2 * time.Second
-	share  = 30 // a look may take one part in so many of the time
-	patent = 5 * time.Second
+	soon    = 100 * time.Millisecond // from one look to the next while something happens
+	later   = time.Second            // and while nothing does
+	latest  = 2 * time.Second
+	share   = 30              // a look may take one part in so many of the time
+	hanging = 3 * time.Second // who does not say for so long where its goroutines are is not asked again
 )
 
 // An observer looks at one running server.
@@ -166,16 +166,17 @@ func (o *observer) look(v view) (f facts, odd string) {
 	if f.Accepted >= few && memory > o.memory {
 		f.Each = int(memory-o.memory) / f.Accepted
 	}
+	odd = o.odd(v)
 	if o.asked != nil {
 		o.goroutines(&f)
 	}
-	return f, o.odd(v)
+	return f, odd
 }
 
 // goroutines asks the server where its goroutines are.
 func (o *observer) goroutines(f *facts) {
-	o.asked.SetWriteDeadline(time.Now().Add(patent))
-	o.told.SetReadDeadline(time.Now().Add(patent))
+	o.asked.SetWriteDeadline(time.Now().Add(hanging))
+	o.told.SetReadDeadline(time.Now().Add(hanging))
 	var size uint64
 	_, err := o.asked.Write([]byte{1})
 	if err == nil {

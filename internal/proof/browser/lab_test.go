@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -488,12 +489,29 @@ func TestOddServers(tt *testing.T) {
 	if got := t.over(0, "quick 2"); got != "is answered" {
 		t.Errorf("stage 1 beside all these: quick %s", got)
 	}
-	// One that is killed from outside.
-	out, _ := exec.Command("pgrep", "-P", fmt.Sprint(t.lab.Cmd.Process.Pid), "-f", "stage1-blocking").Output()
-	if err := exec.Command("kill", "-KILL", strings.TrimSpace(string(out))).Run(); err != nil {
-		t.Fatal(err)
-	}
+	// One that is killed from outside, and one that is stopped.
+	t.signal(syscall.SIGKILL, "stage1-blocking")
 	t.see(`document.querySelector("#panel0 .says").textContent.includes("killed")`)
+	t.signal(syscall.SIGSTOP, "stage5-testable")
+	t.press("5q")
+	t.see(`document.querySelector("#panel4 .says").textContent.includes("Nobody is being served")`)
+}
+
+// signal signals one of the lab's servers.
+func (t *test) signal(sig syscall.Signal, server string) {
+	t.Helper()
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", t.lab.Cmd.Process.Pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for child := range strings.FieldsSeq(string(children)) {
+			line, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			if pid, err := strconv.Atoi(child); err == nil && strings.Contains(string(line), server) {
+				syscall.Kill(pid, sig)
+				return
+			}
+		}
+	}
+	t.Fatalf("there is no %s to signal", server)
 }
 
 // Several browsers see the same, also one that comes later, or comes back.

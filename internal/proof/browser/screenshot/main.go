@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 	"time"
 	"unicode"
 
@@ -35,7 +36,11 @@ func main() {
 		log.Printf("there is no Chromium here: %s stays as it is", *to)
 		return
 	}
-	if err := picture(); err != nil {
+	var err error
+	if *program, err = filepath.Abs(*program); err == nil {
+		err = picture()
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(*to)
