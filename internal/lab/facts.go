@@ -98,7 +98,7 @@ type observer struct {
 	*server.Server
 	asked, told *os.File // nil if the server does not tell of its goroutines
 	descriptors int      // without visitors
-	memory      int64    // without visitors
+	memory      int64    // the least without visitors
 	cpu         time.Duration
 	looked      time.Time
 	busy        time.Duration // for how long it has used a processor all the time
@@ -157,7 +157,10 @@ func (o *observer) look(v view) (f facts, odd string) {
 	descriptors, err := o.Descriptors()
 	memory, _, _ := o.Memory()
 	if v.Here == 0 {
-		o.descriptors, o.memory = descriptors, memory
+		o.descriptors = descriptors
+		if o.memory == 0 || memory < o.memory {
+			o.memory = memory
+		}
 	}
 	if err == nil {
 		f.Accepted = max(descriptors-o.descriptors, 0)

@@ -267,10 +267,17 @@ func TestControls(tt *testing.T) {
 	t.see(`document.querySelectorAll("article").length === 5`)
 	t.run()
 	t.set(1, 10)
-	concurrent := func(panel int) bool { return behaviour.Stages[panel].Has("many-at-once") }
-	free := func(panel int) bool { return behaviour.Stages[panel].Has("waiting-is-free") }
+	t.slowAndQuick()
+	t.silentAndQuick()
+	t.half()
+	t.crowds()
+	t.reading()
+	t.signals()
+	t.tenThousand()
+}
 
-	// A slow and a quick visitor.
+// A slow and a quick visitor come.
+func (t *test) slowAndQuick() {
 	t.press("s")
 	for panel := range 5 {
 		t.served(panel, "slow 1")
@@ -288,8 +295,10 @@ func TestControls(tt *testing.T) {
 			t.Errorf("panel %d: the visits end in the order %q, want %q", panel, got, want)
 		}
 	}
+}
 
-	// A silent one before a quick one. Where the quick one waits, it waits until the silent leave.
+// A silent visitor comes before a quick one, who waits, where they do, until the silent leave.
+func (t *test) silentAndQuick() {
 	t.press("i")
 	for panel := range 5 {
 		t.served(panel, "silent 1")
@@ -311,8 +320,10 @@ func TestControls(tt *testing.T) {
 			t.Errorf("panel %d: the silent one %s", panel, got)
 		}
 	}
+}
 
-	// Half a request, and a reset.
+// Somebody sends half a request, and is reset.
+func (t *test) half() {
 	t.press("h")
 	for panel := range 5 {
 		t.served(panel, "half 1")
@@ -323,8 +334,10 @@ func TestControls(tt *testing.T) {
 			t.Errorf("panel %d: half a request %s", panel, got)
 		}
 	}
+}
 
-	// 200 silent ones at all servers, and 50 slow ones at one.
+// 200 silent visitors come to all servers, and 50 slow ones to one.
+func (t *test) crowds() {
 	t.press("t")
 	for panel := range 5 {
 		t.see(`document.querySelector("#panel%d .counts").textContent.startsWith("200 here, ")`, panel)
@@ -341,8 +354,10 @@ func TestControls(tt *testing.T) {
 	if n := js[int](t, `[...document.querySelectorAll("#panel3 .fates li")].filter(li => li.dataset.visitor === "slow 20").length`); n != 0 {
 		t.Error("50 slow for stage 3 came to stage 4 as well")
 	}
+}
 
-	// The verdict of one, and the pages beside it.
+// The verdict on one server is asked for, and what there is to read is opened.
+func (t *test) reading() {
 	t.press("v")
 	t.see(`document.querySelector("#panel2 .told .yes")?.textContent.includes("behaves like stage 3")`)
 	t.press("x")
@@ -355,8 +370,10 @@ func TestControls(tt *testing.T) {
 	t.see(`document.querySelector("#beside iframe").contentDocument?.querySelector("h2")?.textContent === "Where we are"`)
 	t.press("\x1b")
 	t.press("0")
+}
 
-	// Ctrl-C while a slow one is being served, and again from the start.
+// Ctrl-C while a slow visitor is being served, and Ctrl-\.
+func (t *test) signals() {
 	t.press("a")
 	t.run()
 	t.press("s")
@@ -386,8 +403,10 @@ func TestControls(tt *testing.T) {
 	t.see(`!document.querySelector("#question").hidden`)
 	t.press("p")
 	t.see(`document.querySelector("#question").hidden`)
+}
 
-	// 10,000 silent visitors are nothing to stage 4, and the end of stage 3.
+// 10,000 silent visitors are nothing to stage 4, and the end of stage 3.
+func (t *test) tenThousand() {
 	t.press("ak")
 	t.see(`document.querySelector("#line").textContent.includes("one server only")`)
 	t.run()
@@ -408,6 +427,10 @@ func TestControls(tt *testing.T) {
 		t.Errorf("the last words of stage 3 with 10,000 silent visitors: %s", words)
 	}
 }
+
+// concurrent and free say what the ladder has of the server in a panel.
+func concurrent(panel int) bool { return behaviour.Stages[panel].Has("many-at-once") }
+func free(panel int) bool       { return behaviour.Stages[panel].Has("waiting-is-free") }
 
 // A stage is saved: with a mistake, with one that does not compile, and as it was.
 func TestSave(tt *testing.T) {
@@ -586,29 +609,32 @@ func (w *wire) cut(is bool) {
 	w.conns = nil
 }
 
+// requests are what is asked of the lab, and the status of the answer.
+var requests = []struct {
+	method, path string
+	header       map[string]string
+	want         int
+}{
+	{"GET", "/", nil, 200},
+	{"GET", "/events", map[string]string{"Host": "lab.example"}, 403},
+	{"GET", "/", map[string]string{"Host": "lab.example:7870"}, 403},
+	{"GET", "/events", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403},
+	{"POST", "/do/interrupt", map[string]string{"Origin": "http://site.example"}, 403},
+	{"POST", "/do/interrupt", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+	{"GET", "/do/interrupt", nil, 404},
+	{"GET", "/book/.git/config", nil, 404},
+	{"GET", "/book/../../etc/passwd", nil, 404},
+	{"GET", "/book/docs/lab.md", nil, 200},
+	{"POST", "/do/send?kind=silent&n=10001&to=0", nil, 400},
+	{"POST", "/do/nothing", nil, 400},
+}
+
 // What another site's page, or another host's name, asks for is refused.
 func TestForeign(tt *testing.T) {
 	tt.Parallel()
 	t := start(tt, nil, "-stage", "1")
 	t.run()
-	for _, r := range []struct {
-		method, path string
-		header       map[string]string
-		want         int
-	}{
-		{"GET", "/", nil, 200},
-		{"GET", "/events", map[string]string{"Host": "lab.example"}, 403},
-		{"GET", "/", map[string]string{"Host": "lab.example:7870"}, 403},
-		{"GET", "/events", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403},
-		{"POST", "/do/interrupt", map[string]string{"Origin": "http://site.example"}, 403},
-		{"POST", "/do/interrupt", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		{"GET", "/do/interrupt", nil, 404},
-		{"GET", "/book/.git/config", nil, 404},
-		{"GET", "/book/../../etc/passwd", nil, 404},
-		{"GET", "/book/docs/lab.md", nil, 200},
-		{"POST", "/do/send?kind=silent&n=10001&to=0", nil, 400},
-		{"POST", "/do/nothing", nil, 400},
-	} {
+	for _, r := range requests {
 		req, err := http.NewRequest(r.method, t.lab.URL+r.path, nil)
 		if err != nil {
 			t.Fatal(err)
