@@ -9,13 +9,16 @@ export const state = { lab: null, panels, clock: 0, to: -1 };
 
 // --- what is sent to the lab
 
-export async function post(what, fields = {}) {
-  try {
-    const reply = await fetch("/do/" + what, { method: "POST", body: new URLSearchParams(fields) });
-    if (!reply.ok) say(await reply.text());
-  } catch {
-    say("The lab does not answer. Is it still running?");
-  }
+let last = Promise.resolve(); // what is pressed first arrives first
+export function post(what, fields = {}) {
+  return last = last.then(async () => {
+    try {
+      const reply = await fetch("/do/" + what, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(5000) });
+      if (!reply.ok) say(await reply.text());
+    } catch {
+      say("The lab does not answer. Is it still running?");
+    }
+  });
 }
 
 const hint = "Press slow, then quick: the same visitor goes to all servers at the same moment.";
