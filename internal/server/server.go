@@ -201,6 +201,9 @@ func (s *Server) Exited() bool {
 	}
 }
 
+// Succeeded says whether the server has ended, and with status 0.
+func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
+
 // Signal sends sig to the server's process group.
 func (s *Server) Signal(sig syscall.Signal) error {
 	if s.Exited() {

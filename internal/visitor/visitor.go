@@ -305,9 +305,10 @@ func (v *Visitor) arrived() (replied, ended bool) {
 	return len(v.reply) > 0, v.end != nil
 }
 
-// Reply returns what has been received so far, and how the connection ended: nil if
-// it has not, io.EOF if the server has closed it, or another error.
+// Reply returns what has come so far, and how the connection ended: nil if it has not,
+// io.EOF if the server has closed it, or another error.
 func (v *Visitor) Reply() (reply []byte, end error) {
+	v.arrived()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.reply, v.end

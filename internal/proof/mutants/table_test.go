@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"example.com/concurrent-web-server/internal/behaviour"
-	"golang.org/x/tools/txtar"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // A mutant is a stage with a mistake in it, or, if leads is "nothing", a variant
@@ -184,7 +184,6 @@ func patched(folder string, edits []edit) (map[string]string, error) {
 var (
 	packageClause = regexp.MustCompile(`(?m)^package main$`)
 	importGroup   = regexp.MustCompile(`(?s)\nimport \(.*?\n\)\n`)
-	importLine    = regexp.MustCompile(`(?m)^\t"(?:[a-z0-9]+/)*([a-z0-9]+)"$`)
 	comment       = regexp.MustCompile(`(?m)(^|[ \t])//[^\n]*`)
 )
 
