@@ -30,6 +30,10 @@ timeline: ## see who is served when, stage by stage; STAGE=3, or SERVER=./_mine
 	go build -o bin/ ./internal/cmd/timeline
 	bin/timeline$(target) $(ARGS)
 
+lab: ## the five servers live, side by side, in a browser; STAGE=3, SERVER=./_mine
+	go build -C internal/proof -o ../../bin/lab ./lab
+	bin/lab$(target) $(ARGS)
+
 bench: ## what each stage costs; QUICK=1 for a first look, SERVER=./_mine for yours too
 	go build -C internal/proof -o ../../bin/bench ./bench
 	bin/bench$(if $(QUICK), -rounds 1 -bench '=64/s|=1/slow|=1000')$(server) $(ARGS)
@@ -48,11 +52,13 @@ race: ## the stages' tests, with the race detector in the servers too
 pages: ## write excerpts, diffs and numbers of lines into the pages
 	cd internal/proof && go test ./book -run Pages -update
 
-figures: ## record the stages anew, and draw them into docs/figures
+figures: ## record the stages anew, and draw them and the lab into docs/figures
 	go run ./internal/cmd/timeline -figures docs/figures
+	go build -C internal/proof -o ../../bin/lab ./lab
+	go run -C internal/proof ./browser/screenshot -lab ../../bin/lab -workbook ../.. -to ../../docs/figures/lab.png
 
 measurements: ## measure in seven rounds, into the tables of the pages
 	go build -C internal/proof -o ../../bin/bench ./bench
 	bin/bench -rounds 7 -update
 
-.PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline bench proof ci race pages figures measurements
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline lab bench proof ci race pages figures measurements

@@ -78,6 +78,9 @@ func dropped(s *story, args []string) error {
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
 			return s.fail("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
+		if stayed := v.Stayed(); !s.stopping && stayed < s.patience {
+			return s.fail("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), s.patience)
+		}
 		// A visitor who was kept from sending for so long, by a machine that is busy
 		// elsewhere, has proved nothing.
 		if pause, _ := v.Pause(); pause > s.patience/2 {
@@ -99,8 +102,11 @@ func (s *story) awaitDrop(v *visitor.Visitor) error {
 		}
 		return tooLong || v.Ended()
 	})
-	if tooLong || !ended {
+	switch {
+	case tooLong:
 		return s.fail("%s is still connected, and should have been dropped.", v.Name)
+	case !ended:
+		return s.failStuck(v, "%s is still connected, and should have been dropped. Who closes the connection, and when?", v.Name)
 	}
 	return nil
 }

@@ -122,6 +122,7 @@ func signal(s *story, args []string) error {
 	if !ok {
 		return fmt.Errorf("no signal %s: there are INT, TERM and QUIT", args[0])
 	}
+	s.stopping = true
 	if err := s.srv.Signal(sig); err != nil {
 		return s.fail("The server cannot be sent SIG%s: %v.", args[0], err)
 	}

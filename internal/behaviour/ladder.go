@@ -19,14 +19,14 @@ type topic struct {
 var topics = []topic{
 	{"serves its pages", []string{
 		"pages/home", "pages/not-found", "pages/few-writes", "pages/slow", "pages/packets", "pages/cut-short", "pages/one-request",
-		"pages/request-line", "pages/not-http", "pages/odd-headers", "pages/cookies", "pages/too-long", "pages/visitor-resets", "pages/visitors-leave", "pages/accept-fails",
+		"pages/not-http", "pages/request-line", "pages/odd-headers", "pages/cookies", "pages/too-long", "pages/visitor-resets", "pages/visitors-leave", "pages/accept-fails",
 	}},
 	{"serves one visitor at a time", []string{
 		"one-at-a-time/slow-request", "one-at-a-time/silent-visitor", "one-at-a-time/take-turns",
 	}},
 	{"serves many visitors at once", []string{
 		"many-at-once/slow-request", "many-at-once/silent-visitor", "many-at-once/half-a-request",
-		"many-at-once/fifty-slow-requests", "many-at-once/each-their-own", "many-at-once/no-descriptors-left",
+		"many-at-once/fifty-slow-requests", "many-at-once/each-their-own",
 	}},
 	{"holds a thread while it waits", []string{
 		"waiting-holds-a-thread/accept", "waiting-holds-a-thread/read", "waiting-holds-a-thread/silent-visitors",
@@ -34,9 +34,10 @@ var topics = []topic{
 	{"waits without holding a thread", []string{
 		"waiting-is-free/accept", "waiting-is-free/silent-visitors",
 	}},
+	{"goes on when it can open no more files", []string{"many-at-once/no-descriptors-left"}},
 	{"drops a visitor whose request does not come, and no other", []string{
-		"waiting-is-free/silent-visitor-is-dropped", "waiting-is-free/chatterbox-is-dropped",
-		"waiting-is-free/slow-request-is-not-dropped",
+		"waiting-is-free/slow-request-is-not-dropped", "waiting-is-free/silent-visitor-is-dropped",
+		"waiting-is-free/chatterbox-is-dropped",
 	}},
 	{"ends at once when it is interrupted", []string{"waiting-holds-a-thread/interrupted"}},
 	{"stops as it should when it is interrupted", []string{

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -166,8 +167,11 @@ func (t *Teller) condition(cond string) (bool, error) {
 		return t.Stage, nil
 	case "source":
 		return t.Program.Folder != "", nil
+	case "race":
+		info, ok := debug.ReadBuildInfo()
+		return ok && strings.Contains(info.String(), "-race=true"), nil
 	}
-	return false, fmt.Errorf("unknown condition; there are go (the server is written in Go), source (its source is at hand, as a Go package), stage (it is one of the workbook's) and has:BEHAVIOUR")
+	return false, fmt.Errorf("unknown condition; there are go (the server is written in Go), source (its source is at hand, as a Go package), stage (it is one of the workbook's), race (this program, which stands in for a stage, has the race detector) and has:BEHAVIOUR")
 }
 
 // Run tells the stories, up to atOnce of them at the same time, and calls done

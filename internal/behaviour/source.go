@@ -2,9 +2,9 @@ package behaviour
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -86,16 +86,19 @@ func runsWith(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return err
 		}
-		file, binary := ts.MkAbs("overlay.json"), ts.MkAbs("program")
+		file := ts.MkAbs("overlay.json")
 		if err := os.WriteFile(file, overlay, 0o666); err != nil {
 			return err
 		}
-		build := exec.Command("go", "build", "-overlay", file, "-o", binary, ".")
-		build.Dir = s.program.Folder
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("The server's source does not compile with a file that calls handleConnection:%s", quote(string(out)))
+		program, err := server.Open(s.program.Folder, "-overlay="+file)
+		if build := (*server.BuildError)(nil); errors.As(err, &build) {
+			return fmt.Errorf("The server's source does not compile with a file that calls handleConnection:%s", quote(build.Output))
 		}
-		status, output, err := server.Command(binary).Run(server.Options{Deadline: s.deadline})
+		if err != nil {
+			return err
+		}
+		defer program.Close()
+		status, output, err := program.Run(server.Options{Deadline: s.deadline})
 		switch {
 		case err != nil:
 			return fmt.Errorf("Called with a reader and a writer in memory, handleConnection does not come to an end.")

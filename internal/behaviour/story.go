@@ -27,6 +27,7 @@ type story struct {
 
 	files    int // the limit on open files, where -1 is none
 	srv      *server.Server
+	stopping bool          // the server has been sent a signal
 	ended    bool          // the script has seen the server's end
 	slow     time.Duration // how long GET /sleep takes
 	patience time.Duration // how long a visitor may take to ask, if the script has said so
@@ -77,7 +78,7 @@ func (s *story) start(args []string) error {
 		s.srv, s.question = nil, "" // the story has not begun
 		return err
 	}
-	s.srv, s.ended = srv, false
+	s.srv, s.stopping, s.ended = srv, false, false
 	return nil
 }
 
@@ -152,6 +153,7 @@ func (s *story) finish() error {
 func (s *story) sound() error {
 	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 		if strings.Contains(s.srv.Log(), bad) {
+			s.question = "" // what the program said itself says more than a hint
 			return fmt.Errorf("The server printed:%s", quote(s.srv.Log()))
 		}
 	}
@@ -227,7 +229,8 @@ func (s *story) awaitConnected(v *visitor.Visitor) error {
 	case !over:
 		return s.fail("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
 	case visitor.Refused(err) && !s.srv.Exited():
-		return s.fail("%s is refused: nobody listens on %s. Does the server say that it is listening before it is?", v.Name, s.srv.Addr)
+		s.question = "" // no page has anything to do with it
+		return s.fail("%s is refused: nobody listens on %s. Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)
 	case err != nil:
 		return s.fail("%s cannot connect: %v.", v.Name, err)
 	}
@@ -361,7 +364,7 @@ func quote(log string) string {
 	const most = 6 // lines
 	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 		if i := strings.Index(log, bad); i >= 0 {
-			log = log[i:]
+			log = ownFrames(log[i:])
 			break
 		}
 	}
@@ -370,12 +373,29 @@ func quote(log string) string {
 		lines = append(lines[:most], fmt.Sprintf("[and %d lines more]", len(lines)-most))
 	}
 	for i, line := range lines {
-		const wide = 200
+		const wide = 300
 		if len(line) > wide {
 			lines[i] = line[:wide] + " ..."
 		}
 	}
 	return "\n\t" + strings.Join(lines, "\n\t")
+}
+
+// ownFrames leaves out of a panic's first stack what is not the program's own.
+func ownFrames(log string) string {
+	before, stack, found := strings.Cut(log, "[running]:\n")
+	frames := own.FindAllStringIndex(stack, -1)
+	if !found || len(frames) == 0 {
+		return log
+	}
+	var b strings.Builder
+	b.WriteString(before + "[running]:\n")
+	for _, frame := range frames {
+		_, place, _ := strings.Cut(stack[frame[0]:], "\n")
+		place, _, _ = strings.Cut(place, "\n")
+		fmt.Fprintf(&b, "%s\n%s\n", stack[frame[0]:frame[1]], place)
+	}
+	return b.String()
 }
 
 // command makes a testscript command: it refuses a "!", prints the usage when the

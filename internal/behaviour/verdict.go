@@ -36,7 +36,11 @@ func (r Result) String() string {
 
 // brief says in a line why a story failed.
 func (r Result) brief() string {
-	line, _, _ := strings.Cut(r.Reason, "\n")
+	line, rest, _ := strings.Cut(r.Reason, "\n")
+	if strings.HasSuffix(line, ":") { // what the server printed, for instance
+		next, _, _ := strings.Cut(rest, "\n")
+		line += " " + strings.TrimSpace(next)
+	}
 	const most = 90
 	if len(line) > most {
 		line = line[:strings.LastIndex(line[:most], " ")] + " ..."

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,9 @@ var (
 	runningMu sync.Mutex
 	running   = map[*Server]bool{}
 )
+
+// alive ends with KillAll, and ends what is being built.
+var alive, endBuilds = context.WithCancel(context.Background())
 
 // register starts the server's process, unless KillAll has been called.
 func (s *Server) register(start func() error) error {
@@ -42,6 +46,7 @@ func (s *Server) unregister() {
 // KillAll ends all servers that this process has started, and sees to it that
 // it starts no more of them: it is about to end.
 func KillAll() {
+	endBuilds()
 	runningMu.Lock()
 	servers := running
 	running = nil
@@ -52,8 +57,8 @@ func KillAll() {
 }
 
 // The guard is a shell that outlives this process by as long as it takes to
-// kill the servers that it left behind. It learns of its end, even by SIGKILL,
-// because its standard input ends.
+// kill the servers, and to remove the folders, that it left behind. It learns of
+// its end, even by SIGKILL, because its standard input ends.
 var startGuard = sync.OnceValue(func() *os.File {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -62,13 +67,19 @@ var startGuard = sync.OnceValue(func() *os.File {
 	defer r.Close()
 	cmd := exec.Command("sh", "-c", `
 		live=" "
+		folders=
 		while read -r op pid; do
 			case $op in
+			/) folders="$folders
+$pid" ;;
 			+) live="$live$pid " ;;
 			-) case $live in *" $pid "*) live="${live%% $pid *} ${live#* $pid }" ;; esac ;;
 			esac
 		done
-		for pid in $live; do kill -KILL "-$pid" 2>/dev/null; done`)
+		for pid in $live; do kill -KILL "-$pid" 2>/dev/null; done
+		IFS="
+"
+		for folder in $folders; do rm -rf "$folder"; done`)
 	cmd.Stdin = r
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cmd.Start() != nil {
@@ -83,6 +94,9 @@ var guardPID atomic.Int32
 
 func guard(pid int)   { tellGuard("+ " + strconv.Itoa(pid)) }
 func unguard(pid int) { tellGuard("- " + strconv.Itoa(pid)) }
+
+// RemoveAtEnd has a folder removed when this process has ended, however it does.
+func RemoveAtEnd(folder string) { tellGuard("/ " + folder) }
 
 var guardMu sync.Mutex
 

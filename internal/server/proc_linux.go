@@ -202,6 +202,21 @@ func (s *Server) states() (string, error) {
 	return string(states), nil
 }
 
+// Ending says whether the server's process has ended or is about to: the kernel marks
+// a process that ends before it closes its connections. So who sees the end of a
+// connection can tell whether the server has closed it or has died.
+func (s *Server) Ending() bool {
+	const exiting = 0x4 // PF_EXITING, among the flags of proc_pid_stat(5)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
+	name := bytes.LastIndexByte(stat, ')')
+	if s.Exited() || err != nil || name < 0 {
+		return true
+	}
+	fields := strings.Fields(string(stat[name+1:])) // the first is the third of all
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	return err == nil && flags&exiting != 0
+}
+
 // processTree returns a process and its descendants.
 func processTree(pid int) []int {
 	pids := []int{pid}

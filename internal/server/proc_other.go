@@ -20,6 +20,9 @@ func (s *Server) Zombies() (int, error)              { return 0, errors.ErrUnsup
 func (s *Server) HasRead(net.Conn) (bool, error)     { return false, errors.ErrUnsupported }
 func (s *Server) HasAccepted(net.Conn) (bool, error) { return false, errors.ErrUnsupported }
 
+// Ending says whether the server's process has ended.
+func (s *Server) Ending() bool { return s.Exited() }
+
 // processTree returns a process; which ones it has started is not to be had, either.
 func processTree(pid int) []int { return []int{pid} }
 

@@ -71,8 +71,9 @@ func build(spec string, flags []string) (*Program, error) {
 		return nil, err
 	}
 	binary := filepath.Join(temp, filepath.Base(folder))
-	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+	build := exec.CommandContext(alive, "go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
 	build.Dir = folder
+	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
 	if out, err := build.CombinedOutput(); err != nil {
 		os.RemoveAll(temp)
 		return nil, &BuildError{spec, strings.TrimSpace(string(out))}

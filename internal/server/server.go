@@ -69,12 +69,15 @@ func (p *Program) Start(opt Options) (*Server, error) {
 		line = listening.FindStringSubmatch(s.Log())
 		return line != nil || s.Exited() || s.Flooded()
 	})
-	if line != nil && !strings.HasSuffix(line[1], ":0") {
+	anyPort := strings.HasSuffix(opt.Addr, ":0")
+	if line != nil && !strings.HasSuffix(line[1], ":0") && !(anyPort && strings.HasSuffix(line[1], defaultPort)) {
 		s.Addr = line[1]
 		return s, nil
 	}
 	defer s.Kill()
 	switch {
+	case line != nil && strings.HasSuffix(line[1], defaultPort):
+		return nil, fmt.Errorf("%s was started with -addr %s, which asks for any free port, and it listens on %s.", p.Name, opt.Addr, line[1])
 	case line != nil:
 		return nil, fmt.Errorf("%s says that it is listening on %s. Port 0 asks for any free port; the line has to name the one that the server got.", p.Name, line[1])
 	case s.Exited():
@@ -85,6 +88,10 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	flags := strings.Join(append([]string{"-addr", opt.Addr}, opt.Args...), " ")
 	return nil, fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, s.Quote())
 }
+
+// defaultPort is where a stage listens that is not told where. No system gives it to
+// a server that asks for any port.
+const defaultPort = ":7878"
 
 // idleStart is how long a server that does not listen yet may be quiet: longer
 // than Idle, because interpreters and their shims sleep over the disk.
@@ -193,6 +200,9 @@ func (s *Server) Exited() bool {
 		return false
 	}
 }
+
+// Succeeded says whether the server has ended, and with status 0.
+func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
 
 // Signal sends sig to the server's process group.
 func (s *Server) Signal(sig syscall.Signal) error {

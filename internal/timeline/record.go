@@ -1,19 +1,13 @@
 package timeline
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"runtime"
-	"slices"
-	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/visitor"
 )
 
 // The play that is given to every server. Its unit of time is what the slow
@@ -26,12 +20,14 @@ var play = []struct {
 	arrives float64
 	request string // empty for the one who stays silent
 }{
-	{"slow", 0, "GET /sleep"},
-	{"quick 1", 0.15, "GET /"},
-	{"silent", 0.30, ""},
-	{"quick 2", 0.45, "GET /"},
-	{"quick 3", 0.60, "GET /"},
+	{"slow", 0, visitor.Request("GET", "/sleep")},
+	{"quick 1", 0.15, visitor.Request("GET", "/")},
+	{silent, 0.30, ""},
+	{"quick 2", 0.45, visitor.Request("GET", "/")},
+	{"quick 3", 0.60, visitor.Request("GET", "/")},
 }
+
+const silent = "silent"
 
 const (
 	patience = 0.9 // of a server that has a flag for it: the silent visitor would leave later
@@ -56,9 +52,6 @@ func names() []string {
 // visitor, or has not even accepted the connection: see server.HasRead.
 const Blind = runtime.GOOS != "linux"
 
-// resolution is how often the recorder looks at the visitors.
-const resolution = 5 * time.Millisecond
-
 // Record starts the program, sends it the visitors, and returns what happened to
 // them, up to three times slow later. Meanwhile it shows watch every state of the
 // recording, in this goroutine; watch may be nil. The server is killed in the end.
@@ -72,61 +65,27 @@ func Record(ctx context.Context, p *server.Program, slow time.Duration, watch fu
 		return r, err
 	}
 	defer s.Kill()
-
-	var visitors []*visitor
+	recorder := NewRecorder(s, time.Now(), func(e Event) { r.Events = append(r.Events, e) })
 	defer func() {
-		for _, v := range visitors {
-			v.close()
-		}
+		recorder.tell = func(Event) {} // who is still there is in no recording
+		recorder.Close(Ignored)
 	}()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the attempts to connect, which close waits for
 
 	ticker := time.NewTicker(resolution)
 	defer ticker.Stop()
-	for began := time.Now(); ; {
-		r.Now = time.Since(began)
-		happens := func(v *visitor, k Kind) {
-			r.Events = append(r.Events, Event{r.Now, v.name, k})
+	for arrived := 0; ; {
+		for arrived < len(play) && recorder.Now() >= scaled(play[arrived].arrives, slow) {
+			recorder.Send(play[arrived].visitor, play[arrived].request)
+			arrived++
 		}
-		for len(visitors) < len(play) && r.Now >= scaled(play[len(visitors)].arrives, slow) {
-			next := play[len(visitors)]
-			v := newVisitor(ctx, next.visitor, next.request, s.Addr)
-			visitors = append(visitors, v)
-			happens(v, Arrives)
+		if recorder.Now() >= scaled(leaves, slow) {
+			recorder.Leave(false, func(name string) bool { return name == silent })
 		}
-		for _, v := range visitors {
-			if v.request == "" && !v.over && r.Now >= scaled(leaves, slow) {
-				happens(v, Leaves)
-				v.over = true
-				v.close()
-			}
+		recorder.Look()
+		if recorder.Now() >= scaled(curtain, slow) {
+			recorder.Close(Ignored)
 		}
-
-		// What is seen in one look happens at one time. The last visitor is
-		// looked at first: a server that takes its visitors in turn, and gets
-		// on while we look, is never seen to have answered a later one first.
-		seen := make([][]Kind, len(visitors))
-		for i, v := range slices.Backward(visitors) {
-			if !v.over {
-				seen[i] = v.look(s)
-			}
-		}
-		for i, v := range visitors {
-			for _, k := range seen[i] {
-				happens(v, k)
-			}
-		}
-
-		waiting := slices.ContainsFunc(visitors, func(v *visitor) bool { return !v.over })
-		if waiting && r.Now >= scaled(curtain, slow) {
-			for _, v := range visitors {
-				if !v.over {
-					happens(v, Ignored)
-				}
-			}
-			waiting = false
-		}
+		r.Now = recorder.Now()
 		if watch != nil {
 			watch(r)
 		}
@@ -134,7 +93,7 @@ func Record(ctx context.Context, p *server.Program, slow time.Duration, watch fu
 		case s.Exited():
 			state, _ := s.Wait(0)
 			return r, fmt.Errorf("%s ended (%v) while it had visitors. It printed:\n%s", p.Name, state, s.Log())
-		case len(visitors) == len(play) && !waiting:
+		case arrived == len(play) && recorder.Here() == 0:
 			return r, nil
 		}
 		select {
@@ -148,8 +107,6 @@ func Record(ctx context.Context, p *server.Program, slow time.Duration, watch fu
 // start starts the program with a short patience, or without if it has no such
 // flag, and notes in r which it was.
 func start(ctx context.Context, p *server.Program, r *Recording) (*server.Server, error) {
-	args := []string{"-slow", r.Slow.String()}
-	patience := scaled(patience, r.Slow)
 	type result struct {
 		s        *server.Server
 		patience time.Duration
@@ -157,11 +114,7 @@ func start(ctx context.Context, p *server.Program, r *Recording) (*server.Server
 	}
 	started := make(chan result, 1)
 	go func() {
-		s, err := p.Start(server.Options{Args: append(args, "-patience", patience.String())})
-		if err != nil && ctx.Err() == nil {
-			s, err = p.Start(server.Options{Args: args})
-			patience = 0
-		}
+		s, patience, err := Start(p, r.Slow, scaled(patience, r.Slow), server.Options{})
 		started <- result{s, patience, err}
 	}()
 	select {
@@ -178,119 +131,15 @@ func start(ctx context.Context, p *server.Program, r *Recording) (*server.Server
 	}
 }
 
-// A visitor sends one request, or none, and waits.
-type visitor struct {
-	name    string
-	request string
-	dialed  chan net.Conn // gets one connection, or none and is closed
-	conn    net.Conn      // nil until it has come out of dialed
-	reply   []byte        // so far
-	served  bool
-	over    bool
-}
-
-// newVisitor begins to connect to addr, and returns. Who calls it calls close.
-func newVisitor(ctx context.Context, name, request, addr string) *visitor {
-	v := &visitor{name: name, request: request, dialed: make(chan net.Conn, 1)}
-	go func() {
-		defer close(v.dialed)
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return
-		}
-		if request != "" {
-			// An error comes up again when the reply is read.
-			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", request, addr)
-		}
-		v.dialed <- conn
-	}()
-	return v
-}
-
-// close ends the connection, and may be called again.
-func (v *visitor) close() {
-	if v.conn == nil {
-		v.conn = <-v.dialed
+// Start starts the program with a patience, or without if it has no such flag, and
+// returns which it was.
+func Start(p *server.Program, slow, patience time.Duration, opt server.Options) (*server.Server, time.Duration, error) {
+	args := []string{"-slow", slow.String()}
+	opt.Args = append(args, "-patience", patience.String())
+	if s, err := p.Start(opt); err == nil {
+		return s, patience, nil
 	}
-	if v.conn != nil {
-		v.conn.Close()
-	}
-}
-
-// look returns what has happened to the visitor since the last look.
-func (v *visitor) look(s *server.Server) (happened []Kind) {
-	if v.conn == nil {
-		select {
-		case v.conn = <-v.dialed:
-		default:
-			return nil
-		}
-		if v.conn == nil {
-			v.over = true
-			return []Kind{Refused}
-		}
-	}
-	last := v.read()
-	if !v.served && !Blind {
-		if last == "" {
-			v.served, _ = s.HasRead(v.conn)
-		} else {
-			// Who has been answered has been served, however short it was.
-			v.served = last == Answered
-		}
-		if v.served {
-			happened = append(happened, Served)
-		}
-	}
-	if last != "" {
-		happened = append(happened, last)
-		v.over = true
-		v.conn.Close()
-	}
-	return happened
-}
-
-// read reads what has come of the reply and does not wait for more. It returns
-// Answered if that was all of it, Dropped if no more will come, or else "".
-func (v *visitor) read() Kind {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := readNow(v.conn, buf)
-		switch {
-		case n > 0:
-			v.reply = append(v.reply, buf[:n]...)
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN && (v.request == "" || !whole(v.reply)):
-			return ""
-		case v.request != "" && whole(v.reply):
-			return Answered
-		default: // the end, or a reset
-			return Dropped
-		}
-	}
-}
-
-// readNow is a Read that fails with EAGAIN instead of waiting.
-func readNow(conn net.Conn, buf []byte) (n int, err error) {
-	raw, err := conn.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	if closed := raw.Read(func(fd uintptr) bool {
-		n, err = syscall.Read(int(fd), buf)
-		return true // do not wait
-	}); closed != nil {
-		return 0, closed
-	}
-	return n, err
-}
-
-// whole says whether a reply is complete.
-func whole(reply []byte) bool {
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(reply)), nil)
-	if err != nil {
-		return false
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return err == nil
+	opt.Args = args
+	s, err := p.Start(opt)
+	return s, 0, err
 }

@@ -30,6 +30,7 @@ var glyphs = map[Kind]struct {
 	Dropped:  {glyph{'×', "1;35"}, 'x'},
 	Leaves:   {glyph{'○', ""}, 'o'},
 	Refused:  {glyph{'!', "1;31"}, '!'},
+	Lost:     {glyph{'!', "1;31"}, '!'},
 	Ignored:  {glyph{'?', "1;31"}, '?'},
 }
 

@@ -46,6 +46,7 @@ const (
 	Dropped  Kind = "is dropped"      // the server has ended the connection, and there was no reply
 	Leaves   Kind = "leaves"          // has had enough of it
 	Refused  Kind = "is refused"      // there was no connection to be had
+	Lost     Kind = "is lost"         // the server has died while they were there
 	Ignored  Kind = "is ignored"      // the recording ended, and nothing had come
 )
 
@@ -57,7 +58,7 @@ func (k Kind) word() string {
 	return strings.TrimPrefix(string(k), "is ")
 }
 
-var kinds = []Kind{Arrives, Served, Answered, Dropped, Leaves, Refused, Ignored}
+var kinds = []Kind{Arrives, Served, Answered, Dropped, Leaves, Refused, Lost, Ignored}
 
 // String writes the recording down, with times to the hundredth of a second.
 // Parse reads it.

@@ -58,18 +58,22 @@ func (v *Visitor) Check(strict bool, statuses ...string) (page string, err error
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	head, _, wellEnded := strings.Cut(string(reply), "\r\n\r\n")
+	line, _, _ := strings.Cut(string(reply), "\n")
 	status := fmt.Sprint(resp.StatusCode)
 	wanted := false
 	for _, s := range statuses {
 		wanted = wanted || s == status
 	}
 	cutOff := status == "431" // who is refused while still sending may lose the end
+	sendErr := v.sendFailure()
 	refused := !strict && (cutOff || status == "400")
 	switch {
 	case !wanted:
 		return "", fmt.Errorf("the answer is %s, not %s", resp.Status, strings.Join(statuses, " or "))
 	case !wellEnded || strings.Contains(strings.ReplaceAll(head, "\r\n", ""), "\n"):
 		return "", fmt.Errorf("the lines of the answer's head do not all end in \\r\\n: %.200q", reply)
+	case strict && line != fmt.Sprintf("HTTP/1.1 %d %s\r", resp.StatusCode, http.StatusText(resp.StatusCode)):
+		return "", fmt.Errorf("the answer begins with %q", line)
 	case resp.Header.Get("Content-Length") == "" && !refused:
 		return "", fmt.Errorf("the answer does not name its length: there is no Content-Length in\n%s", head)
 	case err != nil && !cutOff:
@@ -80,6 +84,9 @@ func (v *Visitor) Check(strict bool, statuses ...string) (page string, err error
 		return "", fmt.Errorf("the answer does not say that it is a page: there is no Content-Type: text/html in\n%s", head)
 	case !resp.Close && !refused:
 		return "", fmt.Errorf("the connection is closed after the answer, which does not say so: there is no Connection: close in\n%s", head)
+	case sendErr != nil && !cutOff:
+		// The reset has been reported to the sender, and the connection seems to have ended well.
+		return "", fmt.Errorf("the answer is whole, but came before all was sent: %v. (A socket that is closed with input unread resets the connection)", sendErr)
 	case end != io.EOF && !cutOff:
 		return "", fmt.Errorf("the answer is whole, but does not end well: %v. (A socket that is closed with input unread resets the connection)", end)
 	}

@@ -35,6 +35,7 @@ type Visitor struct {
 	reply []byte
 	first time.Time // when the first byte of the reply was received
 	end   error     // io.EOF or a reset, once the server has ended the connection
+	ended time.Time // when that was seen
 
 	sendMu   sync.Mutex
 	queue    []func() error // what is still to be sent, one write each
@@ -90,34 +91,40 @@ var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 func (v *Visitor) receive() {
 	err := v.raw.Read(func(fd uintptr) (done bool) {
-		buf := buffers.Get().(*[4096]byte)
-		defer buffers.Put(buf)
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		for v.end == nil {
-			n, err := syscall.Read(int(fd), buf[:])
-			switch {
-			case err == syscall.EINTR:
-			case err == syscall.EAGAIN:
-				return false // wait until there is more
-			case err != nil:
-				v.end = err
-			case n == 0:
-				v.end = io.EOF
-			default:
-				if len(v.reply) == 0 {
-					v.first = time.Now()
-				}
-				v.reply = append(v.reply, buf[:n]...)
-			}
-		}
-		return true
+		return v.drain(fd)
 	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil && v.end == nil {
 		v.end = err // closed by Close or Reset
 	}
+}
+
+// drain receives what has arrived at the socket, and says whether the server has ended
+// the connection. The caller holds mu.
+func (v *Visitor) drain(fd uintptr) (ended bool) {
+	buf := buffers.Get().(*[4096]byte)
+	defer buffers.Put(buf)
+	for v.end == nil {
+		n, err := syscall.Read(int(fd), buf[:])
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return false // until there is more
+		case err != nil:
+			v.end, v.ended = err, time.Now()
+		case n == 0:
+			v.end, v.ended = io.EOF, time.Now()
+		default:
+			if len(v.reply) == 0 {
+				v.first = time.Now()
+			}
+			v.reply = append(v.reply, buf[:n]...)
+		}
+	}
+	return true
 }
 
 // Send sends the pieces in the background, each with a write of its own, after
@@ -215,6 +222,17 @@ func (v *Visitor) Sent() bool {
 	return !v.sending
 }
 
+// sendFailure returns the error that kept the visitor from sending, if the server has
+// reset the connection.
+func (v *Visitor) sendFailure() error {
+	v.sendMu.Lock()
+	defer v.sendMu.Unlock()
+	if errors.Is(v.sendErr, syscall.ECONNRESET) || errors.Is(v.sendErr, syscall.EPIPE) {
+		return v.sendErr
+	}
+	return nil
+}
+
 // Asked returns when the first byte was sent, or the zero time.
 func (v *Visitor) Asked() time.Time {
 	v.sendMu.Lock()
@@ -242,7 +260,7 @@ func (v *Visitor) Pause() (longest time.Duration, last time.Time) {
 }
 
 // Answered says whether anything has come back, be it the connection's end. It sees
-// what has arrived at the socket, received or not. So if the server has answered one
+// what has arrived at the socket. So if the server has answered one
 // visitor before another, and the second one's answer has been seen, then the
 // first one's is seen as well.
 func (v *Visitor) Answered() bool {
@@ -258,31 +276,39 @@ func (v *Visitor) Replied() bool {
 
 // Ended says whether the server has ended the connection.
 func (v *Visitor) Ended() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.end != nil
+	_, ended := v.arrived()
+	return ended
 }
 
+// Stayed returns how long after the visitor arrived the server ended the connection, or
+// 0 if it has not.
+func (v *Visitor) Stayed() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ended.IsZero() {
+		return 0
+	}
+	return v.ended.Sub(v.Arrived)
+}
+
+// arrived receives what is at the socket itself, so that it does not matter when the
+// goroutine that waits for it gets a processor.
 func (v *Visitor) arrived() (replied, ended bool) {
 	if v.Conn() == nil {
 		return false, false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.reply) > 0 || v.end != nil {
-		return len(v.reply) > 0, v.end != nil
+	if v.end == nil {
+		v.raw.Control(func(fd uintptr) { v.drain(fd) })
 	}
-	v.raw.Control(func(fd uintptr) {
-		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		replied = err == nil && n > 0
-		ended = err == nil && n == 0 || err != nil && err != syscall.EAGAIN && err != syscall.EINTR
-	})
-	return replied, ended
+	return len(v.reply) > 0, v.end != nil
 }
 
-// Reply returns what has been received so far, and how the connection ended: nil if
-// it has not, io.EOF if the server has closed it, or another error.
+// Reply returns what has come so far, and how the connection ended: nil if it has not,
+// io.EOF if the server has closed it, or another error.
 func (v *Visitor) Reply() (reply []byte, end error) {
+	v.arrived()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.reply, v.end

@@ -115,24 +115,22 @@ func keepsContract(program *server.Program) error {
 	}
 	defer first.Kill()
 	said := len(first.Log())
+	if host, _, _ := net.SplitHostPort(first.Addr); host != "127.0.0.1" && host != "localhost" {
+		return fmt.Errorf("It was told to listen on 127.0.0.1, and says that it listens on %s.", first.Addr)
+	}
+	if err := staysQuiet(first); err != nil {
+		return err
+	}
 	second, err := program.Start(server.Options{})
 	if err == nil {
 		defer second.Kill()
 	}
 	const several = "Several of it run at the same time, each started with -addr 127.0.0.1:0, which means any free port."
 	switch {
-	case first.Flooded():
-		return flooded(first)
 	case err != nil:
 		return fmt.Errorf("While one is running, a second one does not start: %w\n%s Does it listen where -addr says?", err, several)
 	case first.Addr == second.Addr:
 		return fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s Does it listen where -addr says?", first.Addr, several)
-	}
-	if host, _, _ := net.SplitHostPort(first.Addr); host != "127.0.0.1" && host != "localhost" {
-		return fmt.Errorf("It was told to listen on 127.0.0.1, and says that it listens on %s.", first.Addr)
-	}
-	if err := staysQuiet(first); err != nil {
-		return err
 	}
 	return endsWhenInterrupted(first, second, said)
 }
@@ -148,7 +146,11 @@ func staysQuiet(s *server.Server) error {
 		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
 	}
 	v.Close()
-	quiet := s.AwaitQuiet(server.Settled)
+	quiet, watch := false, s.Watch()
+	s.Await(server.Idle, func() bool {
+		quiet = watch.QuietFor(server.Settled) >= server.Settled
+		return quiet || s.Flooded()
+	})
 	switch {
 	case s.Flooded():
 		return flooded(s)
@@ -224,5 +226,6 @@ func (s *screen) forget() {
 func (s *screen) clear() {
 	if s.live {
 		fmt.Fprint(s.out, "\x1b[H\x1b[2J")
+		s.shown = false
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ var hostile = map[string]func(addr string, slow time.Duration){
 			fmt.Println("nobody has come yet")
 		}
 	},
-	"is-never-at-rest": func(addr string, slow time.Duration) {
+	"is-never-idle": func(addr string, slow time.Duration) {
 		l := listen(addr)
 		fmt.Printf("listening on http://%s\n", l.Addr())
 		for n := 0; ; n++ {
@@ -113,6 +114,20 @@ var hostile = map[string]func(addr string, slow time.Duration){
 			answer(l, slow)
 		}
 		panic("no more")
+	},
+	"lines-end-in-lf": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			replyWith(l, slow, strings.ReplaceAll(reply, "\r\n", "\n"))
+		}
+	},
+	"in-pieces": func(addr string, slow time.Duration) {
+		l := listen(addr)
+		fmt.Printf("listening on http://%s\n", l.Addr())
+		for {
+			replyWith(l, slow, reply[:10], reply[10:20], reply[20:])
+		}
 	},
 	"leaves-a-process": func(addr string, slow time.Duration) {
 		l := listen(addr)
@@ -138,9 +153,15 @@ func listen(addr string) net.Listener {
 	return l
 }
 
-func answer(l net.Listener, slow time.Duration) {
+const reply = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\nHello!"
+
+func answer(l net.Listener, slow time.Duration) { replyWith(l, slow, reply) }
+
+// replyWith answers one visitor with the pieces, each in a write of its own.
+func replyWith(l net.Listener, slow time.Duration, pieces ...string) {
 	conn, err := l.Accept()
 	if err != nil {
+		time.Sleep(time.Second) // no file descriptor is left
 		return
 	}
 	defer conn.Close()
@@ -148,7 +169,9 @@ func answer(l net.Listener, slow time.Duration) {
 	if n, _ := conn.Read(buf); bytes.HasPrefix(buf[:n], []byte("GET /sleep ")) {
 		time.Sleep(slow)
 	}
-	io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\nHello!")
+	for _, piece := range pieces {
+		io.WriteString(conn, piece)
+	}
 }
 
 // rememberPID adds to the file that $PIDS names.
@@ -161,10 +184,28 @@ func rememberPID(pid int) {
 	fmt.Fprintln(f, pid)
 }
 
+// An output can be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // A session is a run of check.
 type session struct {
 	*exec.Cmd
-	out  bytes.Buffer // both streams
+	out  output // both streams
 	pids string
 	temp string
 }
@@ -235,7 +276,6 @@ func zombie(pid int) bool {
 }
 
 func TestCheck(t *testing.T) {
-	readSources(t, "testdata", "stage2-sequential-async", "stage3-spawned", "stage5-testable")
 	for _, test := range []struct {
 		name   string
 		args   []string
@@ -252,40 +292,52 @@ func TestCheck(t *testing.T) {
 			[]string{"There is no ./no-such-server here"}},
 		{"no such command", []string{"-server", "no-such-server -v"}, 1,
 			[]string{"no-such-server -v ended (exit status 127) before it listened", "not found"}},
+		{"no such story", []string{"-stage", "3", "-tell", "pages/no-such"}, 1,
+			[]string{`There is no story "pages/no-such"`}},
 		{"a folder without a program", []string{"-server", "../../../docs/examples"}, 1,
-			[]string{"../../../docs/examples is a folder, and go build does not make a program of it", "name the command that starts it"}},
+			[]string{"../../../docs/examples does not build:\n\tno Go files", "name the command that starts it"}},
 
 		{"prints nothing", []string{"-server", "HOSTILE prints-nothing"}, 1,
-			[]string{`does not say "listening on http://HOST:PORT", within `, "It printed nothing.", "Is the line flushed?", "docs/your-own-server.md"}},
+			[]string{`with -addr 127.0.0.1:0 and does not say "listening on http://HOST:PORT".`, "It printed nothing.", "Is the line flushed?", "docs/your-own-server.md"}},
 		{"exits", []string{"-server", "HOSTILE exits"}, 1,
 			[]string{"ended (exit status 3) before it listened. It printed:\n\tno configuration"}},
 		{"does not listen", []string{"-server", "HOSTILE does-not-listen"}, 1,
-			[]string{"running at the same time both said that they listen on 127.0.0.1:1"}},
+			[]string{"It says that it is listening on http://127.0.0.1:1, and nobody can connect: "}},
 		{"says port 0", []string{"-server", "HOSTILE says-port-0"}, 1,
 			[]string{"says that it is listening on 127.0.0.1:0. Port 0 asks for any free port"}},
 		{"listens elsewhere", []string{"-server", "HOSTILE listens-elsewhere"}, 1,
 			[]string{"While one is running, a second one does not start", "address already in use", "Does it listen where -addr says?"}},
 		{"floods", []string{"-server", "HOSTILE floods"}, 1,
 			[]string{"It prints without end", "nobody has come yet\n", "more than a megabyte"}},
-		{"is never at rest", []string{"-server", "HOSTILE is-never-at-rest"}, 1,
-			[]string{"It is never at rest, even without a visitor"}},
+		{"is never idle", []string{"-server", "HOSTILE is-never-idle"}, 1,
+			[]string{"It is never idle, even without a visitor"}},
 		{"ignores signals", []string{"-server", "HOSTILE ignores-signals"}, 1,
-			[]string{"It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends), not even twice. It has been killed."}},
+			[]string{"It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends). It has been killed."}},
 		{"dies halfway", []string{"-stage", "3", "-server", "HOSTILE dies-halfway"}, 1,
-			[]string{"pages                    no\n", "Your server does not behave like stage 3. The first story that failed is", "panic: no more"}},
+			[]string{"Your server is like no stage yet:", "The server should be running still.", "panic: no more"}},
 		{"leaves a process", []string{"-stage", "3", "-server", "HOSTILE leaves-a-process"}, 1,
-			[]string{"Your server does not behave like stage 3."}},
+			[]string{"Your server does not behave like stage 3: "}},
+		{"lines end in LF", []string{"-server", "HOSTILE lines-end-in-lf"}, 0,
+			[]string{"pages                    no\n\nYour server is like no stage yet:\n\ntestdata/pages/home.txtar, line 5:\n", `do not all end in \r\n`}},
+		{"answers in pieces", []string{"-server", "HOSTILE in-pieces", "-tell", "pages/few-writes"}, 1,
+			[]string{"testdata/pages/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
 
 		{"stage 3", []string{"-server", "../../../stage3-spawned"}, 0,
 			[]string{
 				"pages                    yes\none at a time            no\nmany at once             yes\n",
-				"\nwhere is goroutine 1     as in stage 3\n",
+				"\nwhere is goroutine 1     in Accept [syscall], as in stage 3\n",
 				"Your server behaves like stage 3. What stage 4 adds: waiting for a visitor holds no thread. See docs/stage4-nonblocking-accept.md\n",
 			}},
+		{"stage 4, by its number", []string{"-stage", "4"}, 0,
+			[]string{"stage4-nonblocking-accept behaves like stage 4.\n"}},
 		{"stage 3 is no stage 4", []string{"-stage", "4", "-server", "../../../stage3-spawned"}, 1,
-			[]string{"Your server does not behave like stage 4. The first story that failed is\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
+			[]string{"Your server does not behave like stage 4: ", "The first that does not:\n\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
 		{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../stage2-sequential-async"}, 1,
-			[]string{"Goroutine 1 serves it itself ...", "See docs/stage1-blocking.md"}},
+			[]string{"testdata/goroutine-1-serves/slow-request.txtar, line ", "See docs/stage1-blocking.md"}},
+		{"one story that holds", []string{"-server", "../../../stage3-spawned", "-tell", "testdata/pages/home.txtar"}, 0,
+			[]string{"> visit anna /\n> answer anna 200 Hello!\n", "\npages/home passed\n"}},
+		{"one story that does not", []string{"-server", "../../../stage3-spawned", "-tell", "waiting-is-free/accept"}, 1,
+			[]string{"> dump\n", "\n\ntestdata/waiting-is-free/accept.txtar, line ", "Expected some goroutine [IO wait] in accept."}},
 		// The one in Python is examined on its page, docs/your-own-server.md, by the book.
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -309,44 +361,46 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestInterrupted interrupts check while servers are running.
+// TestInterrupted interrupts check at several moments.
 func TestInterrupted(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		t.Run(sig.String(), func(t *testing.T) {
-			t.Parallel()
-			s := check(t, "-server", "HOSTILE leaves-a-process")
-			if err := s.Start(); err != nil {
-				t.Fatal(err)
-			}
-			running := func() bool {
-				pids, _ := os.ReadFile(s.pids)
-				return bytes.Count(pids, []byte("\n")) > 12
-			}
-			if !eventually(running) {
-				t.Error("no servers are running")
-			}
-			s.Process.Signal(sig)
-			status, out := s.ended(t)
-			if status != 130 || strings.Contains(out, "Your server") || !strings.Contains(out, "check: interrupted; all servers have been ended") {
-				t.Errorf("exit status %d, and it printed\n%s\nwant 130, and that it was interrupted", status, out)
-			}
-		})
+	servers := func(n int) func(s *session) bool {
+		return func(s *session) bool {
+			pids, _ := os.ReadFile(s.pids)
+			return bytes.Count(pids, []byte("\n")) >= n
+		}
 	}
-}
-
-// readSources reads what check reads, in this process, for the sake of go test:
-// it takes a test to have the same result as the last time unless a file that the
-// test itself has read has changed.
-func readSources(t *testing.T, folders ...string) {
-	for _, folder := range folders {
-		err := filepath.WalkDir(filepath.Join("../../..", folder), func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
-				_, err = os.ReadFile(path)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+	building := func(s *session) bool {
+		begun, _ := filepath.Glob(filepath.Join(s.temp, "check*", "server*"))
+		return len(begun) > 0
+	}
+	for _, test := range []struct {
+		name  string
+		args  []string
+		ready func(s *session) bool
+	}{
+		{"while it builds", []string{"-server", "../../../stage3-spawned"}, building},
+		{"as the first server starts", []string{"-server", "HOSTILE leaves-a-process"}, servers(1)},
+		{"amid the stories", []string{"-server", "HOSTILE leaves-a-process"}, servers(12)},
+		{"amid one story", []string{"-server", "HOSTILE leaves-a-process", "-tell", "one-at-a-time/slow-request"}, servers(8)},
+		{"watching while it builds", []string{"-watch"}, building},
+		{"watching amid the stories", []string{"-watch", "-server", "HOSTILE leaves-a-process"}, servers(12)},
+	} {
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			t.Run(test.name+", "+sig.String(), func(t *testing.T) {
+				t.Parallel()
+				s := check(t, slices.Clone(test.args)...)
+				if err := s.Start(); err != nil {
+					t.Fatal(err)
+				}
+				if !eventually(func() bool { return test.ready(s) }) {
+					t.Error("check does not get so far")
+				}
+				s.Process.Signal(sig)
+				status, out := s.ended(t)
+				if status != 130 || strings.Contains(out, "Your server") || !strings.Contains(out, "check: interrupted; all servers have been ended") {
+					t.Errorf("exit status %d, and it printed\n%s\nwant 130, and that it was interrupted", status, out)
+				}
+			})
 		}
 	}
 }

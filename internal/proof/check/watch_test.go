@@ -1,0 +1,120 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+)
+
+// TestWatch saves a broken file into a copy of a stage, and then the right one. Into a
+// file, which here is a pipe, watch appends plain text.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	const stage = "../../../stage3-spawned"
+	folder := filepath.Join(t.TempDir(), "mine")
+	if err := os.CopyFS(folder, os.DirFS(stage)); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(filepath.Join(folder, "main_test.go"))
+	write(t, filepath.Join(folder, "go.mod"), "module example.com/mine\n\ngo 1.25\n")
+	main := filepath.Join(folder, "main.go")
+	right, err := os.ReadFile(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, main, strings.Replace(string(right), "go handleConnection(", "go handelConnection(", 1))
+
+	s := check(t, "-watch", "-stage", "3", "-server", folder)
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.prints(t, "undefined: handelConnection\n")
+	write(t, main, string(right))
+	s.prints(t, "Your server behaves like stage 3.\n")
+	s.Process.Signal(syscall.SIGINT)
+	status, out := s.ended(t)
+	if n := strings.Count(out, "handelConnection"); n != 1 {
+		t.Errorf("what the compiler says is printed %d times; want 1", n)
+	}
+	if n := strings.Count(out, "mine, "); n != 2 {
+		t.Errorf("it was asked %d times; want 2, once for each file that was saved", n)
+	}
+	if status != 130 || strings.ContainsAny(out, "\x1b\r") {
+		t.Errorf("exit status %d, and it printed\n%q\nwant 130, and plain text", status, out)
+	}
+}
+
+// TestWatchOnTerminal saves a file that the command line of a server names. The screen is
+// drawn anew, and Ctrl-C is pressed there.
+func TestWatchOnTerminal(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "server.sh")
+	become := func(name string) { write(t, script, fmt.Sprintf("exec '%s' %s \"$@\"\n", exe, name)) }
+	become("exits")
+
+	s := check(t, "-watch", "-server", "sh "+script)
+	s.Stdout, s.Stderr, s.SysProcAttr = nil, nil, nil // which pty.Start sets
+	s.Env = append(s.Env, "TERM=xterm")
+	terminal, err := pty.Start(s.Cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	read := make(chan bool)
+	go func() {
+		io.Copy(&s.out, terminal)
+		close(read)
+	}()
+	const asked = "watching; Ctrl-C ends it"
+	s.prints(t, asked)
+	become("lines-end-in-lf")
+	s.prints(t, "Your server is like no stage yet", asked)
+	io.WriteString(terminal, "\x03")
+	status, _ := s.ended(t)
+	<-read
+	screens := strings.Split(s.out.String(), "\x1b[H\x1b[2J")
+	last := screens[len(screens)-1]
+	if status != 130 || strings.Contains(last, "no configuration") ||
+		!strings.Contains(last, "Your server is like no stage yet") || !strings.Contains(last, "check: interrupted") {
+		t.Errorf("exit status %d, and the last screen is\n%s\nwant 130, and the last verdict alone", status, last)
+	}
+	if !strings.Contains(screens[len(screens)-3], "no configuration") {
+		t.Errorf("the screens are %q; want one with the first verdict before", screens)
+	}
+}
+
+// prints waits until the session has printed all of the texts, one behind the other.
+func (s *session) prints(t *testing.T, texts ...string) {
+	t.Helper()
+	printed := func() bool {
+		rest := s.out.String()
+		for _, text := range texts {
+			i := strings.Index(rest, text)
+			if i < 0 {
+				return false
+			}
+			rest = rest[i+len(text):]
+		}
+		return true
+	}
+	if !eventually(printed) {
+		t.Errorf("it does not print %q, but\n%s", texts, s.out.String())
+	}
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}

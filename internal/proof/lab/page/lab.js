@@ -1,0 +1,246 @@
+// The page shows what the lab sends, and decides nothing. Each message is all there is
+// to show of one server, or of the lab itself.
+import { draw, sign } from "./lanes.js";
+import { showQuestion } from "./predict.js";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const panels = [];
+export const state = { lab: null, panels, clock: 0, to: -1 };
+
+// --- what is sent to the lab
+
+let last = Promise.resolve(); // what is pressed first arrives first
+export function post(what, fields = {}) {
+  return last = last.then(async () => {
+    try {
+      const reply = await fetch("/do/" + what, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(5000) });
+      if (!reply.ok) say(await reply.text());
+    } catch {
+      say("The lab does not answer. Is it still running?");
+    }
+  });
+}
+
+const hint = "Press slow, then quick: the same visitor goes to all servers at the same moment.";
+function say(text) { $("#line").textContent = text || hint; }
+
+document.querySelectorAll("[data-key]").forEach(button => {
+  button.append(" ", Object.assign(document.createElement("kbd"), { textContent: button.dataset.key }));
+  button.setAttribute("aria-keyshortcuts", button.dataset.key);
+});
+document.querySelectorAll("[data-do]").forEach(button => button.addEventListener("click", () => {
+  const { do: what, kind, n, one } = button.dataset;
+  if (one !== undefined && state.to < 0 && panels.length > 1) return say("10,000 visitors come to one server only: choose it first, beside “to”.");
+  post(what, { to: state.to, ...(kind && { kind, n }) });
+}));
+$("#times").addEventListener("change", event => {
+  if (event.target.checkValidity()) post("set", { slow: $("[name=slow]").value, patience: $("[name=patience]").value });
+  else event.target.reportValidity();
+});
+$("#times").addEventListener("submit", event => event.preventDefault());
+$("#predict").addEventListener("click", () => showQuestion("toggle"));
+$("#shut").addEventListener("click", shut);
+addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=number]")) return;
+  if (event.key === "Escape") return shut();
+  const button = $(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!button) return;
+  event.preventDefault();
+  button.click();
+  button.classList.add("pressed");
+  setTimeout(() => button.classList.remove("pressed"), 150);
+});
+
+// --- read beside it
+
+let opener = null;
+export function open(path) {
+  opener = document.activeElement;
+  $("#beside").hidden = false;
+  $("#beside iframe").src = $("#apart").href = "/book/" + path;
+  $("#shut").focus();
+}
+$("#beside iframe").addEventListener("load", event =>
+  event.target.contentWindow.addEventListener("keydown", key => { if (key.key === "Escape") shut(); }));
+function shut() {
+  if ($("#beside").hidden) return;
+  $("#beside").hidden = true;
+  $("#beside iframe").src = "about:blank";
+  opener?.focus();
+}
+
+// --- the panels
+
+function addPanel(id) {
+  const article = $("template").content.cloneNode(true).firstElementChild;
+  article.id = "panel" + id;
+  $("#panels").append(article);
+  const panel = { id, article, fates: new Map(), spoken: new Map() };
+  for (const name of ["source", "page"]) {
+    $("." + name, article).addEventListener("click", event => {
+      if (event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      open(event.target.getAttribute("href").replace("/book/", ""));
+    });
+  }
+  return panel;
+}
+
+function choose(to) {
+  state.to = to;
+  document.querySelectorAll("#to input").forEach(input => { input.checked = +input.value === to; });
+  panels.forEach(p => p.article.classList.toggle("aside", to >= 0 && p.id !== to));
+}
+
+function addTarget(id, text, key) {
+  const label = document.createElement("label");
+  const input = Object.assign(document.createElement("input"), { type: "radio", name: "to", value: id, checked: id === state.to });
+  input.dataset.key = key;
+  input.addEventListener("click", () => choose(id));
+  label.append(input, text, " ", Object.assign(document.createElement("kbd"), { textContent: key }));
+  $("#to").append(label);
+}
+
+const text = (element, value) => { if (element.textContent !== value) element.textContent = value; };
+const hide = (element, hidden) => { element.hidden = hidden; };
+
+function show(panel) {
+  const { view: v, article: a } = panel, f = v.facts;
+  const name = v.number ? `${v.number} ${v.folder.replace(/^stage\d-/, "")}` : v.name;
+  text($("h2", a), name);
+  a.setAttribute("aria-label", v.name);
+  a.dataset.state = v.state;
+  text($(".state", a), { running: "runs", ended: "has ended", failed: "failed", building: "is being built" }[v.state]);
+  text($(".adds", a).lastElementChild, " · " + v.adds);
+  text($(".says", a), v.says || v.odd);
+  const runs = v.state === "running";
+  hide($("dl", a), !runs);
+  const main = $(".main dd", a), [where, wait] = (f.goroutine1 || "").split(/ (?=\[)/);
+  text(main, v.go ? (where || "...") + (wait ? "\n" + wait : "") : "not in Go: cannot be seen");
+  text($(".threads dd", a), String(f.threads || "–"));
+  text($(".goroutines dd", a), f.goroutines ? f.goroutines.toLocaleString("en") : "–");
+  text($(".each dd", a), f.each ? (f.each / 1000).toFixed(1) + " kB" : "–");
+  text($(".waits dd", a), f.waits.join(", ") || "–");
+  for (const row of ["goroutines", "waits"]) hide($("." + row, a), !v.go);
+  showTold($(".told", a), v);
+  const counts = Object.entries(v.counts || {}).map(([kind, n]) => `${n.toLocaleString("en")} ${kind.replace("is ", "").replace("leaves", "left")}`);
+  const here = v.here ? `${v.here.toLocaleString("en")} here` + (f.accepted >= 0 ? `, ${f.accepted.toLocaleString("en")} accepted` : "") : "nobody here";
+  text($(".counts", a), [here, ...counts].join(" · "));
+  const source = $(".source", a), page = $(".page", a), url = $(".url", a);
+  source.href = "/book/" + v.folder + (v.number ? "/main.go" : "");
+  page.href = v.number ? "/book/docs/" + v.folder + ".md" : "/book/docs/your-own-server.md";
+  hide(source, !v.folder);
+  url.href = v.url || "#";
+  hide(url, !runs);
+  showFates(panel);
+}
+
+// showTold shows what a server has said: words, a dump, what the stories told.
+function showTold(element, v) {
+  const now = JSON.stringify([v.words, v.dump, v.told, v.lines, v.verdict, v.state]);
+  if (element.dataset.now === now) return;
+  element.dataset.now = now;
+  const parts = [];
+  const add = (tag, text, className = "") => {
+    if (text) parts.push(Object.assign(document.createElement(tag), { textContent: text, className }));
+  };
+  const fold = (summary, texts) => {
+    const details = document.createElement("details");
+    details.append(Object.assign(document.createElement("summary"), { textContent: summary }),
+      ...texts.map(textContent => Object.assign(document.createElement("pre"), { textContent })));
+    parts.push(details);
+  };
+  if (v.told) add("p", v.told, "small");
+  if (v.lines.length) {
+    add("p", (v.ok ? "✓ " : "✗ ") + v.verdict.split("\n")[0], v.ok ? "yes" : "no");
+    for (const line of v.lines) {
+      const [name, says] = line.split(/ {2,}/);
+      const sign = /^no|^all but|not as in|as in no/.test(says) ? "✗ " : /^yes|^in /.test(says) ? "✓ " : "· ";
+      add("p", sign + name + (says === "yes" ? "" : ": " + says), "line");
+    }
+    const story = v.verdict.split("\n").slice(1).join("\n").trim();
+    add("pre", story, "story");
+  }
+  if (!v.lines.length) add("pre", v.words, "words");
+  if (v.dump) {
+    add("p", "goroutine 1", "small");
+    add("pre", v.dump.main, "first");
+    if (v.dump.own.length) add("p", `the server's other goroutines` + (v.dump.more ? `, ${v.dump.own.length} of ${v.dump.own.length + v.dump.more}` : ""), "small");
+    v.dump.own.forEach(text => add("pre", text));
+    fold(`${v.dump.others.length} more are the runtime's, or of packages`, v.dump.others);
+  }
+  element.replaceChildren(...parts);
+  element.hidden = !parts.length;
+  element.closest("article").classList.toggle("wide", v.lines.length > 0 || !!v.dump);
+}
+
+// showFates says of each visitor in a sentence what has become of them, and speaks what is new.
+function showFates(panel) {
+  const seen = new Set();
+  for (const lane of panel.view.lanes) {
+    seen.add(lane.name);
+    const kind = lane.over ? lane.kind : lane.served ? "is being served" : "waits";
+    const after = lane.over ? ` after ${((lane.over - lane.arrived) / 1000).toFixed(1)} seconds` : "";
+    let item = panel.fates.get(lane.name);
+    if (!item) {
+      panel.fates.set(lane.name, item = document.createElement("li"));
+      $(".fates", panel.article).append(item);
+    }
+    if (item.dataset.kind === kind) continue;
+    item.dataset.kind = kind;
+    item.dataset.visitor = lane.name;
+    item.textContent = `${lane.name} ${kind}${after}.`;
+    if (lane.over) speak(panel, kind, item.textContent);
+  }
+  for (const [name, item] of panel.fates) {
+    if (!seen.has(name)) { item.remove(); panel.fates.delete(name); }
+  }
+}
+
+let toSpeak = [];
+function speak(panel, kind, sentence) {
+  if (!toSpeak.length) setTimeout(speakAll, 1000);
+  toSpeak.push({ where: $("h2", panel.article).textContent, kind, sentence });
+}
+function speakAll() {
+  const groups = Map.groupBy(toSpeak, s => s.where + ": " + s.kind);
+  $("#spoken").textContent = [...groups].map(([key, all]) =>
+    all.length > 2 ? `${all[0].where}: of ${all.length} visitors each ${all[0].kind}.` : all.map(s => `${s.where}: ${s.sentence}`).join(" ")).join(" ");
+  toSpeak = [];
+}
+
+// --- the stream
+
+const stream = new EventSource("/events");
+stream.addEventListener("open", () => { say(""); document.body.classList.remove("cut"); });
+stream.addEventListener("error", () => {
+  say("The lab does not answer. Is it still running?");
+  document.body.classList.add("cut");
+});
+stream.addEventListener("now", event => { state.clock = +event.data - performance.now(); });
+stream.addEventListener("lab", event => {
+  state.lab = JSON.parse(event.data);
+  for (const name of ["slow", "patience"]) {
+    if (document.activeElement !== $(`[name=${name}]`)) $(`[name=${name}]`).value = state.lab[name];
+  }
+  showQuestion();
+});
+stream.addEventListener("panel", event => {
+  const view = JSON.parse(event.data);
+  if (!panels.length) addTarget(-1, "all", "0");
+  while (panels.length <= view.id) {
+    const id = panels.length;
+    panels.push(addPanel(id));
+    panels[id].view = view;
+    if (id === view.id) addTarget(id, view.number ? String(view.number) : "yours", String(view.number || 6));
+  }
+  panels[view.id].view = view;
+  show(panels[view.id]);
+  draw(state);
+});
+document.querySelectorAll("[data-sign]").forEach(sign);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.querySelectorAll("[data-sign]").forEach(sign);
+  draw(state);
+});
+addEventListener("resize", () => draw(state));
