@@ -101,7 +101,7 @@ type observer struct {
 	memory      int64    // the least without visitors
 	cpu         time.Duration
 	looked      time.Time
-	busy        time.Duration // for how long it has used a processor all the time
+	busy        time.Duration // for how long it has not been seen asleep
 	waiting     time.Time     // since when nobody is served, though somebody waits
 }
 
@@ -216,9 +216,12 @@ func (o *observer) goroutines(f *facts) {
 func (o *observer) odd(v view) string {
 	cpu, err := o.CPU()
 	now := time.Now()
-	if passed := now.Sub(o.looked); err == nil && cpu-o.cpu > passed*8/10 {
-		o.busy += passed
-	} else {
+	const little = 20 * time.Millisecond // of processor time: who has used no more is not busy
+	asleep := err != nil || cpu-o.cpu < little
+	if !asleep {
+		asleep, err = o.Asleep()
+	}
+	if o.busy += now.Sub(o.looked); asleep || err != nil {
 		o.busy = 0
 	}
 	o.cpu, o.looked = cpu, now
