@@ -169,7 +169,7 @@ func (o *observer) look(v view) (f facts, odd string) {
 	if f.Accepted >= few && memory > o.memory {
 		f.Each = int(memory-o.memory) / f.Accepted
 	}
-	odd = o.odd(v)
+	odd = o.odd(v, f.Accepted)
 	if o.asked != nil {
 		o.goroutines(&f)
 	}
@@ -213,7 +213,7 @@ func (o *observer) goroutines(f *facts) {
 }
 
 // odd says what a reader should know of a server that does not get on.
-func (o *observer) odd(v view) string {
+func (o *observer) odd(v view, accepted int) string {
 	cpu, err := o.CPU()
 	now := time.Now()
 	const little = 20 * time.Millisecond // of processor time: who has used no more is not busy
@@ -227,7 +227,7 @@ func (o *observer) odd(v view) string {
 	o.cpu, o.looked = cpu, now
 	served := slices.ContainsFunc(v.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
 	waits := slices.ContainsFunc(v.Lanes, func(l lane) bool { return l.Over == 0 && l.Served == 0 })
-	if served || !waits || timeline.Blind {
+	if served || !waits || accepted > 0 || timeline.Blind {
 		o.waiting = time.Time{}
 	} else if o.waiting.IsZero() {
 		o.waiting = now
