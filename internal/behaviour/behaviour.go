@@ -42,14 +42,14 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 	program := server.Command("server")
 	program.Go, program.Folder = true, folder
-	teller := &Teller{Root: Root(folder), Program: program, Stage: true,
+	runner := &Runner{Root: Root(folder), Program: program, Stage: true,
 		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
 	if deadline, ok := t.Deadline(); ok {
-		teller.Deadline = deadline
+		runner.Deadline = deadline
 	}
-	tell := teller.Tell
+	tell := runner.RunStory
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		tell = teller.TellAlone // who asks for a story gets that one
+		tell = runner.RunAlone // who asks for a story gets that one
 	}
 
 	var mu sync.Mutex

@@ -148,7 +148,7 @@ func exits(s *story, args []string) error {
 	if want := args[0]; got != want && (want != "early" || got == "0") {
 		return s.fail("The server has ended, and its status is %q, not %q.", got, want)
 	}
-	return s.sound()
+	return s.checkOutput()
 }
 
 func log(s *story, args []string) error {

@@ -16,9 +16,9 @@ type Report struct {
 	Results []Result // in the order of the topics
 }
 
-// Examine tells the stories of the stage about the teller's program, or all stories if
+// RunAll tells the stories of the stage about the runner's program, or all stories if
 // stage is nil, and calls told after each. It tells up to atOnce of them at the same time.
-func (t *Teller) Examine(ctx context.Context, stage *Stage, atOnce int, told func(Result)) *Report {
+func (t *Runner) RunAll(ctx context.Context, stage *Stage, atOnce int, told func(Result)) *Report {
 	r := &Report{Stage: stage}
 	if stage != nil {
 		t.Has = stage.Has

@@ -52,8 +52,8 @@ const gate = "pages/home"
 // notTold is why a story was left out that comes after the gate.
 const notTold = "the home page is not served as it should be"
 
-// A Teller tells stories about one program, and none after the gate has failed.
-type Teller struct {
+// A Runner tells stories about one program, and none after the gate has failed.
+type Runner struct {
 	// Root is the workbook's folder, which testdata is in.
 	Root    string
 	Program *server.Program
@@ -74,28 +74,28 @@ type gateOnce struct {
 	result Result
 }
 
-// Tell tells one story, to the end or up to where it fails. It may be called from
+// RunStory tells one story, to the end or up to where it fails. It may be called from
 // several goroutines. Unless it is the first, it waits for the gate's story.
-func (t *Teller) Tell(script string) Result {
-	t.gate.Do(func() { t.gate.result = t.TellAlone(gate) })
+func (t *Runner) RunStory(script string) Result {
+	t.gate.Do(func() { t.gate.result = t.RunAlone(gate) })
 	switch {
 	case script == gate:
 		return t.gate.result
 	case t.gate.result.Failed:
 		return Result{Script: script, Skipped: notTold}
 	}
-	return t.TellAlone(script)
+	return t.RunAlone(script)
 }
 
 // slowest is how many times the times in a script are doubled, for want of proof,
 // before the story is given up as undecided.
 const slowest = 4
 
-// TellAlone is Tell, but asks nothing of the gate.
-func (t *Teller) TellAlone(script string) Result {
+// RunAlone is RunStory, but asks nothing of the gate.
+func (t *Runner) RunAlone(script string) Result {
 	log, began := "", time.Now()
 	for doubled := 0; ; doubled++ {
-		r := t.tellOnce(script, 1<<doubled)
+		r := t.runOnce(script, 1<<doubled)
 		log += r.Log
 		r.Log, r.Took = log, time.Since(began)
 		if !r.Undecided || doubled == slowest {
@@ -109,7 +109,7 @@ func (t *Teller) TellAlone(script string) Result {
 	}
 }
 
-func (t *Teller) tellOnce(script string, scale int) Result {
+func (t *Runner) runOnce(script string, scale int) Result {
 	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1,
 		visitors: map[string][]*visitor.Visitor{}, close: func() {}}
 	defer s.free()
@@ -135,7 +135,7 @@ func (t *Teller) tellOnce(script string, scale int) Result {
 }
 
 // params returns what testscript needs to run one script.
-func (t *Teller) params(script string, s *story) testscript.Params {
+func (t *Runner) params(script string, s *story) testscript.Params {
 	return testscript.Params{
 		Files:               []string{filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")},
 		RequireExplicitExec: true,
@@ -156,7 +156,7 @@ func (t *Teller) params(script string, s *story) testscript.Params {
 	}
 }
 
-func (t *Teller) condition(cond string) (bool, error) {
+func (t *Runner) condition(cond string) (bool, error) {
 	name, arg, _ := strings.Cut(cond, ":")
 	switch name {
 	case "has":
@@ -177,7 +177,7 @@ func (t *Teller) condition(cond string) (bool, error) {
 // Run tells the stories, up to atOnce of them at the same time, and calls done
 // after each, from one goroutine at a time. It returns the results in the order of the
 // scripts. After ctx has ended it begins no story, and returns those that are told.
-func (t *Teller) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
+func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
 	results := make([]Result, len(scripts))
 	slots := make(chan struct{}, atOnce)
 	var mu sync.Mutex
@@ -189,7 +189,7 @@ func (t *Teller) Run(ctx context.Context, scripts []string, atOnce int, done fun
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			r := t.Tell(script)
+			r := t.RunStory(script)
 			mu.Lock()
 			defer mu.Unlock()
 			results[i] = r

@@ -146,11 +146,11 @@ func (s *story) finish() error {
 		return s.fail("The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).")
 	}
 	s.ended = true
-	return s.sound()
+	return s.checkOutput()
 }
 
-// sound says whether the server has printed nothing that no server should.
-func (s *story) sound() error {
+// checkOutput says whether the server has printed nothing that no server should.
+func (s *story) checkOutput() error {
 	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 		if strings.Contains(s.srv.Log(), bad) {
 			s.question = "" // what the program said itself says more than a hint
@@ -326,7 +326,7 @@ func (s *story) lastWords() string {
 	if strings.TrimSpace(said) == "" {
 		return ""
 	}
-	if s.sound() != nil {
+	if s.checkOutput() != nil {
 		s.question = ""
 	}
 	return "\nIt printed:" + quote(said)

@@ -46,12 +46,12 @@ func (c *checker) examine(spec string, stage *behaviour.Stage) (text string, ok 
 	if err := keepsContract(program); err != nil {
 		return "", false, fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
 	}
-	teller := &behaviour.Teller{Root: c.root, Program: program, Stage: c.isStage(program), Deadline: time.Now().Add(10 * time.Minute)}
+	runner := &behaviour.Runner{Root: c.root, Program: program, Stage: c.isStage(program), Deadline: time.Now().Add(10 * time.Minute)}
 	if c.script != "" {
-		return c.tellOne(teller, stage)
+		return c.tellOne(runner, stage)
 	}
 	var told atomic.Int32
-	report := teller.Examine(c.ctx, stage, atOnce, func(behaviour.Result) {
+	report := runner.RunAll(c.ctx, stage, atOnce, func(behaviour.Result) {
 		c.screen.progress(fmt.Sprintf("%d stories told", told.Add(1)))
 	})
 	if c.ctx.Err() != nil {
@@ -88,14 +88,14 @@ func (c *checker) verdict(report *behaviour.Report, spec string) (text string, o
 }
 
 // tellOne tells one story, with all that was done and seen.
-func (c *checker) tellOne(teller *behaviour.Teller, stage *behaviour.Stage) (text string, ok bool, err error) {
+func (c *checker) tellOne(runner *behaviour.Runner, stage *behaviour.Stage) (text string, ok bool, err error) {
 	if !slices.Contains(behaviour.Scripts(), c.script) {
 		return "", false, fmt.Errorf("There is no story %q. A story has the name of its file under testdata, as in TELL=pages/home.", c.script)
 	}
-	if teller.Has = func(string) bool { return true }; stage != nil {
-		teller.Has = stage.Has
+	if runner.Has = func(string) bool { return true }; stage != nil {
+		runner.Has = stage.Has
 	}
-	r := teller.TellAlone(c.script)
+	r := runner.RunAlone(c.script)
 	if c.ctx.Err() != nil {
 		return "", false, c.ctx.Err()
 	}

@@ -34,7 +34,7 @@ func (c *checker) watchAll() error {
 			}
 			if files != w.files && c.ctx.Err() == nil {
 				w.files = files
-				c.again(w, all)
+				c.reexamine(w, all)
 			}
 		}
 		select {
@@ -59,8 +59,8 @@ func (c *checker) watched() []*watched {
 	return all
 }
 
-// again examines one of the servers, and shows what came of all of them.
-func (c *checker) again(w *watched, all []*watched) {
+// reexamine examines one of the servers, and shows what came of all of them.
+func (c *checker) reexamine(w *watched, all []*watched) {
 	w.at, w.text = time.Now().Format("15:04:05"), ""
 	c.show(all)
 	text, ok, err := c.examine(w.spec, w.stage)

@@ -101,7 +101,7 @@ type observer struct {
 	memory      int64    // the least without visitors
 	cpu         time.Duration
 	looked      time.Time
-	busy        time.Duration // for how long it has used a processor all the time
+	busy        time.Duration // for how long it has not been seen asleep
 	waiting     time.Time     // since when nobody is served, though somebody waits
 }
 
@@ -169,7 +169,7 @@ func (o *observer) look(v view) (f facts, odd string) {
 	if f.Accepted >= few && memory > o.memory {
 		f.Each = int(memory-o.memory) / f.Accepted
 	}
-	odd = o.odd(v)
+	odd = o.odd(v, f.Accepted)
 	if o.asked != nil {
 		o.goroutines(&f)
 	}
@@ -213,18 +213,21 @@ func (o *observer) goroutines(f *facts) {
 }
 
 // odd says what a reader should know of a server that does not get on.
-func (o *observer) odd(v view) string {
+func (o *observer) odd(v view, accepted int) string {
 	cpu, err := o.CPU()
 	now := time.Now()
-	if passed := now.Sub(o.looked); err == nil && cpu-o.cpu > passed*8/10 {
-		o.busy += passed
-	} else {
+	const little = 20 * time.Millisecond // of processor time: who has used no more is not busy
+	asleep := err != nil || cpu-o.cpu < little
+	if !asleep {
+		asleep, err = o.Asleep()
+	}
+	if o.busy += now.Sub(o.looked); asleep || err != nil {
 		o.busy = 0
 	}
 	o.cpu, o.looked = cpu, now
 	served := slices.ContainsFunc(v.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
 	waits := slices.ContainsFunc(v.Lanes, func(l lane) bool { return l.Over == 0 && l.Served == 0 })
-	if served || !waits || timeline.Blind {
+	if served || !waits || accepted > 0 || timeline.Blind {
 		o.waiting = time.Time{}
 	} else if o.waiting.IsZero() {
 		o.waiting = now

@@ -379,10 +379,10 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	p.change(func(v *view) { v.Told, v.Lines, v.Verdict, v.Words = "the stories are being told", []string{}, "", "" })
 	p.lab.examining.Lock()
 	defer p.lab.examining.Unlock()
-	teller := &behaviour.Teller{Root: p.lab.root, Program: program, Stage: p.stage != nil, Deadline: time.Now().Add(5 * time.Minute)}
+	runner := &behaviour.Runner{Root: p.lab.root, Program: program, Stage: p.stage != nil, Deadline: time.Now().Add(5 * time.Minute)}
 	told := 0
 	const atOnce = 16 // as in check: stories mostly wait
-	report := teller.Examine(ctx, p.stage, atOnce, func(behaviour.Result) {
+	report := runner.RunAll(ctx, p.stage, atOnce, func(behaviour.Result) {
 		told++
 		p.change(func(v *view) { v.Told = fmt.Sprintf("%d stories told", told) })
 	})

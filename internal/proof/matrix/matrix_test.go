@@ -38,10 +38,10 @@ func measure(t *testing.T) []column {
 				return
 			}
 			defer program.Close()
-			teller := &behaviour.Teller{Root: root, Program: program, Stage: true, Has: stage.Has}
-			teller.Deadline, _ = t.Deadline()
+			runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has}
+			runner.Deadline, _ = t.Deadline()
 			columns[i] = column{}
-			for _, r := range teller.Run(t.Context(), behaviour.Scripts(), 8, nil) {
+			for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
 				columns[i][r.Script] = r
 				if r.Took > 3*time.Second {
 					t.Logf("%s %s %v", stage.Folder, r.Script, r.Took)

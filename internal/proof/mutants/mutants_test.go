@@ -66,8 +66,8 @@ func wanted(m *mutant) bool {
 
 // examine returns the story that led, and how long the telling took.
 func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Duration) {
-	teller := &behaviour.Teller{Root: root, Program: program, Stage: true, Has: m.stage.Has}
-	teller.Deadline, _ = t.Deadline()
+	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: m.stage.Has}
+	runner.Deadline, _ = t.Deadline()
 	scripts := behaviour.Scripts(m.stage.Behaviours...)
 	leads := strings.Split(m.leads, "|")
 	if strings.HasPrefix(m.leads, "slow/") {
@@ -81,14 +81,14 @@ func examine(t *testing.T, m *mutant, program *server.Program) (string, time.Dur
 		t.Fatalf("%s has no story %s", m.stage.Folder, m.leads)
 	}
 	began := time.Now()
-	results := teller.Run(context.Background(), scripts, 8, nil)
+	results := runner.Run(context.Background(), scripts, 8, nil)
 	took := time.Since(began)
 	failed := behaviour.Failures(results)
 	// What a server does wrong within a second nobody sees who is kept from looking for
 	// as long, by a machine that is busy elsewhere.
 	for try := 0; try < 3 && len(failed) == 0 && m.leads != "nothing"; try++ {
 		t.Logf("%s passes; once more", leads[0])
-		results = append(results, teller.TellAlone(leads[0]))
+		results = append(results, runner.RunAlone(leads[0]))
 		failed = behaviour.Failures(results)
 	}
 	if len(failed) == 0 {
@@ -135,9 +135,9 @@ func examineSlow(t *testing.T, m *mutant, program *server.Program) (string, time
 }
 
 func tellSlow(t *testing.T, program *server.Program, stage behaviour.Stage, script string) behaviour.Result {
-	teller := &behaviour.Teller{Root: ".", Program: program, Stage: true, Has: stage.Has}
-	teller.Deadline, _ = t.Deadline()
-	return teller.TellAlone(script)
+	runner := &behaviour.Runner{Root: ".", Program: program, Stage: true, Has: stage.Has}
+	runner.Deadline, _ = t.Deadline()
+	return runner.RunAlone(script)
 }
 
 // TestSlowStories tells the stages themselves the stories that only mutants are told

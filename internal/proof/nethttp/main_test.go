@@ -32,17 +32,17 @@ var exceptions = []struct{ script, fails, reason string }{
 // but for the exceptions, which fail as they should.
 func TestScripts(t *testing.T) {
 	program, stage5 := open(t), behaviour.Stages[4]
-	teller := &behaviour.Teller{Root: root, Program: program, Has: stage5.Has}
+	runner := &behaviour.Runner{Root: root, Program: program, Has: stage5.Has}
 	expected := map[string]string{}
 	for _, e := range exceptions {
 		expected[e.script] = e.fails
 	}
-	for _, r := range teller.Examine(t.Context(), &stage5, 16, nil).Results {
+	for _, r := range runner.RunAll(t.Context(), &stage5, 16, nil).Results {
 		// A request that the server has read, but not yet handed to a handler when
 		// Shutdown comes, is dropped. A script cannot see whether it has been.
 		serving := strings.HasSuffix(r.Script, "-while-serving") || strings.HasSuffix(r.Script, "/interrupted-twice")
 		for try := 0; r.Failed && serving && try < 10; try++ {
-			r = teller.TellAlone(r.Script)
+			r = runner.RunAlone(r.Script)
 		}
 		fails, exception := expected[r.Script]
 		delete(expected, r.Script)
