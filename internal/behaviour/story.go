@@ -149,9 +149,12 @@ func (s *story) finish() error {
 	return s.checkOutput()
 }
 
+// dataRace is what the race detector prints.
+const dataRace = "WARNING: DATA RACE"
+
 // checkOutput says whether the server has printed nothing that no server should.
 func (s *story) checkOutput() error {
-	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+	for _, bad := range []string{dataRace, "panic: ", "fatal error: "} {
 		if strings.Contains(s.srv.Log(), bad) {
 			s.question = "" // what the program said itself says more than a hint
 			return fmt.Errorf("The server printed:%s", quote(s.srv.Log()))
@@ -347,7 +350,11 @@ func (s *story) failStuck(v *visitor.Visitor, format string, args ...any) error 
 			seen += fmt.Sprintf("\nThe server has accepted %s's connection, and not read what was sent.", v.Name)
 		}
 	}
-	if s.program.Go && !s.srv.Exited() && s.srv.AwaitQuiet(server.Settled) {
+	quiet := s.srv.AwaitQuiet(server.Settled)
+	if !quiet && !s.srv.Exited() {
+		seen += "\nSome thread of the server is always busy."
+	}
+	if s.program.Go && quiet {
 		before := len(s.srv.Log())
 		s.srv.Signal(syscall.SIGQUIT)
 		if s.srv.Await(server.Idle, s.srv.Exited) {
@@ -362,7 +369,7 @@ func (s *story) failStuck(v *visitor.Visitor, format string, args ...any) error 
 // put after a colon.
 func quote(log string) string {
 	const most = 6 // lines
-	for _, bad := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+	for _, bad := range []string{dataRace, "panic: ", "fatal error: "} {
 		if i := strings.Index(log, bad); i >= 0 {
 			log = ownFrames(log[i:])
 			break

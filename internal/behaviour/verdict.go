@@ -116,6 +116,9 @@ func Lost(results []Result) string {
 			does = t.does
 		}
 	}
+	if strings.Contains(lead.Reason, dataRace) {
+		return "has a data race: two goroutines use a variable at the same time, and one writes it"
+	}
 	if lead.Undecided {
 		return "may be one that " + does + ", and that could not be decided"
 	}

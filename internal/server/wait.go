@@ -23,7 +23,7 @@ const (
 	// mostWork is the processor time that a server may use in one wait. A server
 	// that uses more is spinning: no story asks for as much. To start, a runtime
 	// may need several times that.
-	mostWork      = 2 * time.Second
+	mostWork      = time.Second
 	mostStartWork = 10 * time.Second
 )
 
