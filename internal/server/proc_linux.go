@@ -100,7 +100,7 @@ func prlimit(pid int, set, get *syscall.Rlimit) error {
 // microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms.
 func (s *Server) CPU() (time.Duration, error) {
 	var total time.Duration
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range s.processes() {
 		// A process has a clock, which others may read: see clock_getcpuclockid(3).
 		const schedClock = 2
 		clock := ^pid<<3 | schedClock
@@ -172,7 +172,7 @@ func (s *Server) connection(conn net.Conn) (accepted bool, unread uint64, err er
 func (s *Server) states() (string, error) {
 	var states []byte
 	buf := make([]byte, 512)
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range s.processes() {
 		folder := "/proc/" + strconv.Itoa(pid) + "/task"
 		dir, err := os.Open(folder)
 		if err != nil {
@@ -215,6 +215,15 @@ func (s *Server) Ending() bool {
 	fields := strings.Fields(string(stat[name+1:])) // the first is the third of all
 	flags, err := strconv.ParseUint(fields[6], 10, 64)
 	return err == nil && flags&exiting != 0
+}
+
+// processes returns the server's process and its descendants. A program that was built
+// from a folder of Go is taken to start none: looking for them costs more than the look.
+func (s *Server) processes() []int {
+	if s.single {
+		return []int{s.PID}
+	}
+	return processTree(s.PID)
 }
 
 // processTree returns a process and its descendants.

@@ -20,6 +20,7 @@ type Server struct {
 	// PID is the process, and its group.
 	PID int
 
+	single   bool // it is taken to start no other process
 	log      output
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
@@ -106,7 +107,7 @@ var starting = make(chan struct{}, runtime.NumCPU())
 // s.started once the server listens, to let another one start.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	starting <- struct{}{}
-	s := &Server{exited: make(chan struct{}), deadline: opt.Deadline}
+	s := &Server{single: p.Folder != "", exited: make(chan struct{}), deadline: opt.Deadline}
 	s.started = sync.OnceFunc(func() { <-starting })
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
