@@ -33,6 +33,7 @@ type story struct {
 	patience time.Duration // how long a visitor may take to ask, if the script has said so
 	visitors map[string][]*visitor.Visitor
 	latest   *visitor.Visitor
+	unserved time.Duration // that the server may spend on slow requests of those who have left
 	noted    map[string]int // what remember has counted
 
 	undecided  bool   // the story failed for want of proof
@@ -243,6 +244,9 @@ func (s *story) awaitConnected(v *visitor.Visitor) error {
 // part ends the connections of a name, which is free again after it.
 func (s *story) part(name string, how func(*visitor.Visitor)) {
 	for _, v := range s.visitors[name] {
+		if s.slow < long && asksFor(v, "/sleep") && !v.Answered() {
+			s.unserved += s.slow
+		}
 		how(v)
 	}
 	delete(s.visitors, name)
@@ -275,7 +279,7 @@ func (s *story) await(cond func() bool) bool { return s.srv.Await(s.idle(), cond
 // longer than any slow request, silent visitor or lack of descriptors that the story
 // has can keep it asleep.
 func (s *story) idle() time.Duration {
-	idle := server.Idle
+	idle := server.Idle + s.unserved
 	if s.patience < long {
 		idle += s.patience
 	}
