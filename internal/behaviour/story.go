@@ -33,7 +33,7 @@ type story struct {
 	patience time.Duration // how long a visitor may take to ask, if the script has said so
 	visitors map[string][]*visitor.Visitor
 	latest   *visitor.Visitor
-	unserved time.Duration // that the server may spend on slow requests of those who have left
+	unserved time.Duration  // that the server may spend on slow requests of those who have left
 	noted    map[string]int // what remember has counted
 
 	undecided  bool   // the story failed for want of proof
@@ -79,7 +79,7 @@ func (s *story) start(args []string) error {
 		s.srv, s.question = nil, "" // the story has not begun
 		return err
 	}
-	s.srv, s.stopping, s.ended = srv, false, false
+	s.srv, s.stopping, s.ended, s.unserved = srv, false, false, 0
 	return nil
 }
 
