@@ -16,7 +16,7 @@ const (
 	maxInput = 256 << 10 // bytes; nobody gets to send more than this
 )
 
-// A badRequest is the status that answers what is not a request.
+// A badRequest is the status of the reply to what cannot be read as a request.
 type badRequest string
 
 func (status badRequest) Error() string { return string(status) }

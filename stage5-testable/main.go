@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// A set of their own: in a test, the default one has the flags of the test as well.
+// Not the flags of package flag: in a test binary these have the flags of the test, too.
 var (
 	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
