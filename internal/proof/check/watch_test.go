@@ -63,9 +63,9 @@ func TestWatchOnTerminal(t *testing.T) {
 	become("exits")
 
 	s := check(t, "-watch", "-server", "sh "+script)
-	s.Stdout, s.Stderr, s.SysProcAttr = nil, nil, nil // which pty.Start sets
+	s.Stdout, s.Stderr, s.SysProcAttr = nil, nil, nil // which pty sets
 	s.Env = append(s.Env, "TERM=xterm")
-	terminal, err := pty.Start(s.Cmd)
+	terminal, err := pty.StartWithSize(s.Cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		t.Fatal(err)
 	}
