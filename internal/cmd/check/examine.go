@@ -23,31 +23,35 @@ type checker struct {
 
 // A target is a server to be examined, and what came of it.
 type target struct {
-	spec  string
+	name  string
+	spec  string           // as server.Open takes it
 	stage *behaviour.Stage // which it has to be like, or nil
 	text  string
 	ok    bool // it is as it should be
 
 	files string // watch: the fingerprint of its files when it was last examined
 	at    string // watch: when that was
+	says  string // watch: what there is to say of it in a line
 }
 
 // targets returns what the command line asks for.
 func (c *checker) targets() []*target {
-	var all []*target
-	for i := range behaviour.Stages {
-		stage := &behaviour.Stages[i]
-		if *number == 0 || *number == stage.Number {
-			all = append(all, &target{spec: filepath.Join(c.root, stage.Folder), stage: stage})
+	stages := behaviour.Stages
+	if *number > 0 {
+		stages = stages[*number-1 : *number]
+	}
+	if *spec != "" {
+		t := &target{name: *spec, spec: *spec}
+		if *number > 0 {
+			t.stage = &stages[0]
 		}
+		return []*target{t}
 	}
-	switch {
-	case *spec == "":
-		return all
-	case *number == 0:
-		return []*target{{spec: *spec}}
+	var all []*target
+	for i, s := range stages {
+		all = append(all, &target{name: s.Folder, spec: filepath.Join(c.root, s.Folder), stage: &stages[i]})
 	}
-	return []*target{{spec: *spec, stage: all[0].stage}}
+	return all
 }
 
 // check examines the targets and returns the exit status.
@@ -74,7 +78,7 @@ const atOnce = 16 // stories, which mostly wait
 
 // examine examines a server. The error says why it cannot be examined.
 func (c *checker) examine(t *target) error {
-	if _, err := os.Stat(t.spec); err != nil && strings.Contains(t.spec, "/") && !strings.ContainsAny(t.spec, " \t;&|'\"$") {
+	if _, err := os.Stat(t.spec); err != nil && strings.Contains(t.spec, "/") && !strings.Contains(t.spec, " ") {
 		return fmt.Errorf("There is no %s here, neither a folder nor a program.", t.spec)
 	}
 	program, err := server.Open(t.spec)
@@ -110,7 +114,7 @@ func (c *checker) examine(t *target) error {
 func (t *target) setVerdict(report *behaviour.Report) {
 	who, again := "Your server", "make check SERVER='"+strings.ReplaceAll(t.spec, "'", `'\''`)+"' TELL=NAME"
 	if *spec == "" {
-		who, again = filepath.Base(t.spec), fmt.Sprintf("make check STAGE=%d TELL=NAME", t.stage.Number)
+		who, again = t.name, fmt.Sprintf("make check STAGE=%d TELL=NAME", t.stage.Number)
 	}
 	verdict, ok := report.Verdict(who, again)
 	t.text, t.ok = strings.Join(report.Lines(), "\n")+"\n\n"+strings.TrimSpace(verdict), ok || t.stage == nil

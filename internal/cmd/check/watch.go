@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,55 +31,46 @@ func (c *checker) watch(all []*target) error {
 
 // examineAgain examines one of the targets, and shows what came of all of them.
 func (c *checker) examineAgain(t *target, all []*target) {
-	t.at, t.text = time.Now().Format("15:04:05"), ""
+	t.at, t.says, t.text = time.Now().Format("15:04:05"), "is asked ...", ""
 	c.showTargets(all)
 	if err := c.examine(t); err != nil {
 		t.text, t.ok = err.Error(), false
 	}
 	switch {
 	case c.ctx.Err() != nil:
-	case c.screen.Live:
+		return
+	case !t.ok:
+		t.says = "not as it should be"
+	case t.stage != nil:
+		t.says = "as it should be"
+	default:
+		t.says = ""
+	}
+	if c.screen.Live {
 		c.showTargets(all)
 		c.screen.Show("\nwatching; Ctrl-C ends it")
-	default:
-		c.screen.Print(t.name() + ", " + t.at + "\n\n" + t.text + "\n\n")
+	} else {
+		c.screen.Print(t.line() + "\n" + t.text + "\n\n")
 	}
 }
 
-// showTargets draws a terminal anew: with all that is known of one target, or, of several,
-// a line for each, and all of the first that is not as it should be.
+// showTargets draws a terminal anew: with a line for each target, and all that is known
+// of the first that is not as it should be, or of the only one.
 func (c *checker) showTargets(all []*target) {
 	if !c.screen.Live {
 		return
 	}
-	c.screen.Clear()
-	if len(all) == 1 {
-		c.screen.Print(all[0].name() + ", " + all[0].at + "\n\n" + all[0].text + "\n")
-		return
-	}
-	full := ""
+	lines, full := "", ""
 	for _, t := range all {
-		says := ""
-		switch {
-		case t.at == "":
-		case t.text == "":
-			says = "is asked ..."
-		case t.ok:
-			says = "as it should be"
-		default:
-			says = "not as it should be"
-			if full == "" {
-				full = "\n" + t.text
-			}
+		lines += t.line()
+		if full == "" && (!t.ok || len(all) == 1) {
+			full = t.text
 		}
-		c.screen.Print(fmt.Sprintf("%-28s %8s  %s\n", t.name(), t.at, says))
 	}
-	c.screen.Print(full + "\n")
+	c.screen.Clear()
+	c.screen.Print(lines + "\n" + full + "\n")
 }
 
-func (t *target) name() string {
-	if strings.Contains(t.spec, " ") {
-		return t.spec
-	}
-	return filepath.Base(t.spec)
+func (t *target) line() string {
+	return strings.TrimRight(fmt.Sprintf("%-28s %8s  %s", t.name, t.at, t.says), " ") + "\n"
 }

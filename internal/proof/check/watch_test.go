@@ -42,7 +42,7 @@ func TestWatch(t *testing.T) {
 	if n := strings.Count(out, "handelConnection"); n != 1 {
 		t.Errorf("what the compiler says is printed %d times; want 1", n)
 	}
-	if n := strings.Count(out, "mine, "); n != 2 {
+	if n := strings.Count(out, "as it should be\n"); n != 2 {
 		t.Errorf("it was asked %d times; want 2, once for each file that was saved", n)
 	}
 	if status != 130 || strings.ContainsAny(out, "\x1b\r") {
