@@ -37,7 +37,7 @@ var (
 	spec    = flag.String("server", "", "") // empty for the workbook's own stages
 	number  = flag.Int("stage", 0, "")
 	story   = flag.String("tell", "", "")
-	watched = flag.Bool("watch", false, "")
+	watch   = flag.Bool("watch", false, "")
 	verbose = flag.Bool("v", false, "")
 )
 
@@ -63,7 +63,7 @@ func main() {
 		misused("there is no stage %d: they are 1 to %d", *number, len(behaviour.Stages))
 	case *spec == "" && *number == 0 && *story != "":
 		misused("of which server is %s to be told?", *story)
-	case *spec == "" && *number == 0 && !*watched:
+	case *spec == "" && *number == 0 && !*watch:
 		misused("which server?")
 	case strings.HasPrefix(*spec, "go run "):
 		fmt.Fprintln(os.Stderr, "go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")
@@ -81,41 +81,43 @@ func misused(format string, args ...any) {
 
 // run does what the command line asks for, until it is done or interrupted, and leaves
 // nothing behind. It returns the exit status.
-func run() (status int) {
-	folder, err := os.Getwd()
+func run() int {
+	folder, _ := os.Getwd()
 	root := behaviour.Root(folder)
-	if _, missing := os.Stat(filepath.Join(root, "testdata", "pages")); err != nil || missing != nil {
+	if _, err := os.Stat(filepath.Join(root, "testdata", "pages")); err != nil {
 		fmt.Fprintln(os.Stderr, "The stories are not here: check is to be run in the workbook's folder.")
 		return 1
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	// All that is left on the disk while this runs is in one folder.
 	temp, err := os.MkdirTemp("", "check")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check:", err)
 		return 1
 	}
-	defer os.RemoveAll(temp)
 	os.Setenv("TMPDIR", temp)
 	server.BecomeSubreaper()
-	defer server.KillOrphans()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	done := make(chan int, 1)
+	const interrupted = 130
+	status, done := interrupted, make(chan int, 1)
 	go func() {
 		c := &checker{ctx: ctx, root: root, screen: screen.New(os.Stdout)}
 		done <- c.check()
 	}()
 	select {
-	case status := <-done:
-		return status
+	case status = <-done:
 	case <-ctx.Done():
+		server.KillAll()
+		select {
+		case <-done: // without servers the stories end in a moment
+		case <-time.After(3 * time.Second):
+		}
 	}
-	server.KillAll()
-	select {
-	case <-done: // now that the servers are gone, the stories end in a moment
-	case <-time.After(3 * time.Second):
+	server.KillOrphans()
+	os.RemoveAll(temp)
+	if status == interrupted {
+		fmt.Fprintln(os.Stderr, "\ncheck: interrupted; all servers have been ended")
 	}
-	fmt.Fprintln(os.Stderr, "\ncheck: interrupted; all servers have been ended")
-	return 130
+	return status
 }
