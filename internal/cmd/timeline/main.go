@@ -39,8 +39,7 @@ func main() {
 	case *slow < 50*time.Millisecond:
 		misused("-slow %v is too short to see anything; 50ms is the least", *slow)
 	case *stage != 0 && *spec != "":
-		fmt.Fprintln(os.Stderr, "Leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage.")
-		os.Exit(2)
+		misused("leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage")
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -18,9 +18,10 @@ type view struct {
 
 const frame = 40 * time.Millisecond // from one drawing to the next
 
-// draw draws a recording in progress, over its last drawing.
+// draw draws a recording in progress, over its last drawing. One that begins is drawn at
+// once, any other no more often than once in a frame.
 func (v *view) draw(r timeline.Recording) {
-	if time.Since(v.drawn) < frame && r.Now > 0 {
+	if r.Now > 0 && time.Since(v.drawn) < frame {
 		return
 	}
 	v.drawn = time.Now()

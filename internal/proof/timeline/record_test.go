@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -146,21 +147,13 @@ func TestOddServers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			want := map[string]timeline.Kind{"slow": tt.asked, "quick 1": tt.asked, "quick 2": tt.asked, "quick 3": tt.asked, "silent": tt.other}
 			as := func(r timeline.Recording) bool {
 				last := map[string]timeline.Kind{}
 				for _, e := range r.Events {
 					last[e.Visitor] = e.Kind
 				}
-				for visitor, kind := range last {
-					want := tt.asked
-					if visitor == "silent" {
-						want = tt.other
-					}
-					if kind != want {
-						return false
-					}
-				}
-				return len(last) == 5
+				return maps.Equal(last, want)
 			}
 			if r := recordUntil(t, oddServer(t, tt.name), as); !as(r) {
 				t.Errorf("want %q, and %q for the silent visitor; got\n%s", tt.asked, tt.other, order(r))
