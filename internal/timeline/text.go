@@ -43,23 +43,16 @@ func (d *drawing) put(col int, color, text string) {
 	if col < d.col {
 		return
 	}
-	chars := []rune(text)
-	blank := col - d.col
+	chars, blank := []rune(text), col-d.col
 	d.col = col + len(chars)
-	if col >= d.Width || len(chars) == 0 {
+	if col >= d.Width {
 		return
 	}
-	d.text.WriteString(strings.Repeat(" ", blank))
-	if !d.Color {
-		color = ""
+	text = string(chars[:min(len(chars), d.Width-col)])
+	if d.Color && color != "" {
+		text = "\x1b[" + color + "m" + text + "\x1b[m"
 	}
-	if color != "" {
-		d.text.WriteString("\x1b[" + color + "m")
-	}
-	d.text.WriteString(string(chars[:min(len(chars), d.Width-col)]))
-	if color != "" {
-		d.text.WriteString("\x1b[m")
-	}
+	d.text.WriteString(strings.Repeat(" ", blank) + text)
 }
 
 // mark writes the character of a kind n times, and a text behind it.
