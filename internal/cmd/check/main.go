@@ -1,20 +1,13 @@
 // Check examines web servers: it tells the stories under testdata about them, and
 // says which stage each behaves like.
 //
-//	go run ./internal/cmd/check -server ./_mine
 //	go run ./internal/cmd/check -server 'python3 docs/examples/server.py'
-//	go run ./internal/cmd/check -server ./_mine -stage 3
-//	go run ./internal/cmd/check -server ./_mine -tell many-at-once/slow-request
 //	go run ./internal/cmd/check -watch -stage 3
 //
-// With -stage, the server has to behave like that stage, and the exit status is 0 if
-// it does; without -server it is the workbook's own. The status is 1 if a server
-// does not behave as asked or cannot be examined, 2 if the command line makes no
-// sense, and 130 after Ctrl-C. What a server has to do to be examined is in
-// docs/your-own-server.md.
-//
-// With -watch it examines a server again whenever a file of its folder is saved, until
-// Ctrl-C; without -server and -stage, all five stages.
+// The other flags are in usage. The exit status is 1 if a server does not behave like the
+// stage that it is asked to be like, or cannot be examined, 2 if the command line makes no
+// sense, and 130 after Ctrl-C. With -watch, a server is examined again whenever a file of
+// its folder is saved; without -server and -stage, all five stages are.
 package main
 
 import (
