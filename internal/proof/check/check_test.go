@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,16 +90,15 @@ func (s *session) ended(t *testing.T) (status int, out string) {
 	if err := s.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)
 	}
-	for pid := range strings.FieldsSeq(read(s.pids)) {
-		var n int
-		fmt.Sscan(pid, &n)
+	for field := range strings.FieldsSeq(read(s.pids)) {
+		pid, _ := strconv.Atoi(field)
 		if runtime.GOOS != "linux" && strings.Contains(strings.Join(s.Args, " "), "leaves-a-process") {
 			continue
 		}
 		// A process that has been killed may not have been reaped yet.
-		if !eventually(func() bool { return syscall.Kill(n, 0) != nil || zombie(n) }) {
-			t.Errorf("process %d is left behind", n)
-			syscall.Kill(n, syscall.SIGKILL)
+		if !eventually(func() bool { return syscall.Kill(pid, 0) != nil || zombie(pid) }) {
+			t.Errorf("process %d is left behind", pid)
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 	if left, _ := os.ReadDir(s.temp); len(left) > 0 {
