@@ -88,7 +88,8 @@ func (c *checker) examine(t *target) error {
 		return fmt.Errorf("There is no %s here, neither a folder nor a program.", t.spec)
 	}
 	program, err := server.Open(t.spec)
-	if goFiles, _ := filepath.Glob(filepath.Join(t.spec, "*.go")); errors.As(err, new(*server.BuildError)) && len(goFiles) == 0 {
+	goFiles, _ := filepath.Glob(filepath.Join(t.spec, "*.go"))
+	if errors.As(err, new(*server.BuildError)) && len(goFiles) == 0 {
 		err = fmt.Errorf("%w\nIf it is not a Go program, name the command that starts it, as in SERVER='python3 mine.py'.", err)
 	}
 	if err != nil {
