@@ -20,7 +20,7 @@ import (
 // makes the order of events doubtful at a high one. So a recording that differs
 // is made again, slower. A wrong server does not become right: where a visitor
 // waits for another, that holds however long the other takes.
-var speeds = []time.Duration{150 * time.Millisecond, 600 * time.Millisecond, 4 * time.Second}
+var speeds = []time.Duration{150 * time.Millisecond, 600 * time.Millisecond, 4 * time.Second, 15 * time.Second}
 
 // recordUntil records at one speed after the other until the order is right, and
 // returns the last recording.
