@@ -53,7 +53,7 @@ pages: ## write excerpts, diffs and numbers of lines into the pages
 	cd internal/proof && go test ./book -run Pages -update
 
 figures: ## record the stages anew, and draw them and the lab into docs/figures
-	go run ./internal/cmd/timeline -figures docs/figures
+	cd internal/proof && go test -count=1 ./timeline -run Figures -update
 	go build -C internal/proof -o ../../bin/lab ./lab
 	go run -C internal/proof ./browser/screenshot -lab ../../bin/lab -workbook ../.. -to ../../docs/figures/lab.png
 

@@ -1,7 +1,6 @@
 package timeline
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"time"
@@ -40,14 +39,6 @@ func scaled(x float64, slow time.Duration) time.Duration {
 	return time.Duration(x * float64(slow))
 }
 
-func names() []string {
-	var names []string
-	for _, v := range play {
-		names = append(names, v.visitor)
-	}
-	return names
-}
-
 // Blind says that on this system nobody can see whether a server is serving a
 // visitor, or has not even accepted the connection: see server.HasRead.
 const Blind = runtime.GOOS != "linux"
@@ -56,27 +47,24 @@ const Blind = runtime.GOOS != "linux"
 // them, up to three times slow later. Meanwhile it shows watch every state of the
 // recording, in this goroutine; watch may be nil. The server is killed in the end.
 //
-// An error means that the server did not listen, that it ended before its
-// visitors did, or that ctx did. The recording has what happened until then.
-func Record(ctx context.Context, p *server.Program, slow time.Duration, watch func(Recording)) (Recording, error) {
-	r := Recording{Server: p.Name, Slow: slow, Blind: Blind}
-	s, err := start(ctx, p, &r)
+// An error means that the server did not listen, or that it ended before its visitors
+// had left, as it does after server.KillAll. The recording has what happened until then.
+func Record(p *server.Program, slow time.Duration, watch func(Recording)) (Recording, error) {
+	r := Recording{Server: p.Name, Slow: slow}
+	s, given, err := Start(p, slow, scaled(patience, slow), server.Options{})
 	if err != nil {
 		return r, err
 	}
 	defer s.Kill()
+	r.Patience = given
 	recorder := NewRecorder(s, time.Now(), func(e Event) { r.Events = append(r.Events, e) })
-	defer func() {
-		recorder.tell = func(Event) {} // who is still there is in no recording
-		recorder.Close(Ignored)
-	}()
+	defer recorder.Close(Ignored)
 
-	ticker := time.NewTicker(resolution)
-	defer ticker.Stop()
-	for arrived := 0; ; {
-		for arrived < len(play) && recorder.Now() >= scaled(play[arrived].arrives, slow) {
-			recorder.Send(play[arrived].visitor, play[arrived].request)
-			arrived++
+	expected := play
+	for ; ; time.Sleep(resolution) {
+		for len(expected) > 0 && recorder.Now() >= scaled(expected[0].arrives, slow) {
+			recorder.Send(expected[0].visitor, expected[0].request)
+			expected = expected[1:]
 		}
 		if recorder.Now() >= scaled(leaves, slow) {
 			recorder.Leave(false, func(name string) bool { return name == silent })
@@ -93,41 +81,9 @@ func Record(ctx context.Context, p *server.Program, slow time.Duration, watch fu
 		case s.Exited():
 			state, _ := s.Wait(0)
 			return r, fmt.Errorf("%s ended (%v) while it had visitors. It printed:\n%s", p.Name, state, s.Log())
-		case arrived == len(play) && recorder.Here() == 0:
+		case len(expected) == 0 && recorder.Here() == 0:
 			return r, nil
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return r, ctx.Err()
-		}
-	}
-}
-
-// start starts the program with a short patience, or without if it has no such
-// flag, and notes in r which it was.
-func start(ctx context.Context, p *server.Program, r *Recording) (*server.Server, error) {
-	type result struct {
-		s        *server.Server
-		patience time.Duration
-		err      error
-	}
-	started := make(chan result, 1)
-	go func() {
-		s, patience, err := Start(p, r.Slow, scaled(patience, r.Slow), server.Options{})
-		started <- result{s, patience, err}
-	}()
-	select {
-	case res := <-started:
-		r.Patience = res.patience
-		return res.s, res.err
-	case <-ctx.Done():
-		go func() {
-			if res := <-started; res.err == nil {
-				res.s.Kill()
-			}
-		}()
-		return nil, ctx.Err()
 	}
 }
 

@@ -27,8 +27,8 @@ type Recorder struct {
 	server *server.Server
 	began  time.Time
 	tell   func(Event)
-	guests []*guest // who are there, in the order in which they came
-	rough  time.Time
+	guests []*guest      // who are there, in the order in which they came
+	rough  time.Duration // when those were looked at last that are not followed
 
 	cpu      time.Duration  // that the server had used at the last look
 	underway bool           // somebody was still connecting or sending at the last look
@@ -107,41 +107,35 @@ func (r *Recorder) Look() {
 	ask := !Blind && (err != nil || cpu != r.cpu || r.underway)
 	r.cpu, r.underway = cpu, false
 
-	first := max(len(r.guests)-Followed, 0)
-	seen := make([][]Kind, len(r.guests))
-	for i, g := range slices.Backward(r.guests[first:]) {
-		seen[first+i] = r.look(g, ask)
+	all := now-r.rough >= roughResolution
+	if all {
+		r.rough = now
 	}
-	if first > 0 && time.Since(r.rough) >= roughResolution {
-		r.rough = time.Now()
-		for i, g := range r.guests[:first] {
-			over, err := g.Connected()
-			if reply, end := g.Reply(); over && (err != nil || len(reply) > 0 || end != nil) {
-				seen[i] = r.look(g, false)
-			}
+	happened := make(map[*guest][]Kind)
+	for i, g := range slices.Backward(r.guests) {
+		followed := i >= len(r.guests)-Followed
+		if !followed && !all {
+			break
+		}
+		if kinds := r.happened(g, ask && followed); len(kinds) > 0 {
+			happened[g] = kinds
 		}
 	}
-	here := r.guests[:0]
-	for i, g := range r.guests {
-		over := false
-		for _, k := range seen[i] {
-			if over = k != Served; over {
+	r.guests = slices.DeleteFunc(r.guests, func(g *guest) bool {
+		for _, k := range happened[g] {
+			if k != Served {
 				r.over(g, now, k, false)
-			} else {
-				r.tell(Event{now, g.Name, k})
+				return true
 			}
+			r.tell(Event{now, g.Name, k})
 		}
-		if !over {
-			here = append(here, g)
-		}
-	}
-	clear(r.guests[len(here):])
-	r.guests = here
+		return false
+	})
 }
 
-// look returns what has happened to a visitor since the last look. If ask is
-// false, whether they have been served is not asked.
-func (r *Recorder) look(g *guest, ask bool) (happened []Kind) {
+// happened returns what has happened to a visitor since the last look. If ask is
+// false, the system is not asked whether they are being served.
+func (r *Recorder) happened(g *guest, ask bool) []Kind {
 	connected, err := g.Connected()
 	switch {
 	case !connected:
@@ -150,36 +144,30 @@ func (r *Recorder) look(g *guest, ask bool) (happened []Kind) {
 	case err != nil:
 		return []Kind{Refused}
 	}
-	var last Kind
 	reply, end := g.Reply()
 	switch {
 	case !g.silent && len(reply) > 0 && visitor.Whole(reply):
-		last = Answered
-	case end != nil && r.server.Ending():
-		if !r.server.Exited() {
-			return nil // how it ends, the next look will show
+		if g.served || Blind {
+			return []Kind{Answered}
 		}
-		if last = Lost; r.server.Succeeded() {
-			last = Dropped
-		}
+		return []Kind{Served, Answered} // however short it was
+	case end != nil && r.server.Ending() && !r.server.Exited():
+		return nil // how it ends, the next look will show
+	case end != nil && r.server.Exited() && !r.server.Succeeded():
+		return []Kind{Lost}
 	case end != nil:
-		last = Dropped
-	}
-	before := g.served
-	switch {
+		return []Kind{Dropped}
 	case g.served:
-	case last == Answered: // who has been answered has been served, however short it was
-		g.served = !Blind
-	case last == "" && !g.Sent():
+		return nil
+	case !g.Sent():
 		r.underway = true
-	case last == "" && ask:
+		return nil
+	}
+	if ask {
 		g.served, _ = r.server.HasRead(g.Conn())
 	}
-	if g.served && !before {
-		happened = append(happened, Served)
+	if g.served {
+		return []Kind{Served}
 	}
-	if last != "" {
-		happened = append(happened, last)
-	}
-	return happened
+	return nil
 }

@@ -12,162 +12,119 @@ type Style struct {
 	ASCII bool // no other characters
 }
 
-// A glyph is a character and the color that it is drawn in, as the parameter of
-// the escape sequence that selects it.
-type glyph struct {
-	char  rune
-	color string
+// The characters that stand for a kind of event. Their shapes differ, so that a
+// drawing needs no color, which is the parameter of the escape sequence that selects it.
+var glyphs = map[Kind]struct{ char, ascii, color string }{
+	Arrives:  {"·", ".", "31"}, // and waits
+	Served:   {"━", "=", "32"},
+	Answered: {"●", "*", "1;32"},
+	Dropped:  {"×", "x", "1;35"},
+	Leaves:   {"○", "o", ""},
+	Refused:  {"!", "!", "1;31"},
+	Lost:     {"!", "!", "1;31"},
+	Ignored:  {"?", "?", "1;31"},
 }
 
-// The shapes differ, so that a drawing needs no color.
-var glyphs = map[Kind]struct {
-	glyph
-	ascii rune
-}{
-	Arrives:  {glyph{'·', "31"}, '.'}, // and waits
-	Served:   {glyph{'━', "32"}, '='},
-	Answered: {glyph{'●', "1;32"}, '*'},
-	Dropped:  {glyph{'×', "1;35"}, 'x'},
-	Leaves:   {glyph{'○', ""}, 'o'},
-	Refused:  {glyph{'!', "1;31"}, '!'},
-	Lost:     {glyph{'!', "1;31"}, '!'},
-	Ignored:  {glyph{'?', "1;31"}, '?'},
+const (
+	bold = "1"
+	dim  = "2"
+)
+
+// A drawing is written line by line, and each line from left to right.
+type drawing struct {
+	Style
+	text strings.Builder
+	col  int // where the line ends
 }
 
-func (s Style) glyph(k Kind) glyph {
+// put writes a text at a column, or nothing if the line has got further already. What
+// is beyond the width is cut off.
+func (d *drawing) put(col int, color, text string) {
+	if col < d.col {
+		return
+	}
+	chars, blank := []rune(text), col-d.col
+	d.col = col + len(chars)
+	if col >= d.Width {
+		return
+	}
+	text = string(chars[:min(len(chars), d.Width-col)])
+	if d.Color && color != "" {
+		text = "\x1b[" + color + "m" + text + "\x1b[m"
+	}
+	d.text.WriteString(strings.Repeat(" ", blank) + text)
+}
+
+// mark writes the character of a kind n times, and a text behind it.
+func (d *drawing) mark(col int, k Kind, n int, text string) {
 	g := glyphs[k]
-	if s.ASCII {
+	if d.ASCII {
 		g.char = g.ascii
 	}
-	return g.glyph
+	d.put(col, g.color, strings.Repeat(g.char, n)+text)
 }
 
-// A row is a line of a drawing. What does not fit is cut off.
-type row []glyph
-
-func (r row) put(col int, color string, text string) (next int) {
-	for _, char := range text {
-		if col < len(r) {
-			r[col] = glyph{char, color}
-		}
-		col++
-	}
-	return col
+func (d *drawing) endLine() {
+	d.text.WriteByte('\n')
+	d.col = 0
 }
 
-func (r row) fill(from, to int, g glyph) (next int) {
-	for ; from < to; from++ {
-		r.put(from, g.color, string(g.char))
+// Legend returns a line that explains the drawings that Text makes, on a system that
+// is Blind or on one that is not.
+func Legend(s Style, blind bool) string {
+	d := &drawing{Style: s}
+	entry := func(k Kind, n int, text string) {
+		d.mark(d.col, k, n, "")
+		d.put(d.col+1, "", text+"  ")
 	}
-	return from
-}
-
-const reset = "\x1b[m"
-
-// write ends the row with a newline. There is no space before it.
-func (r row) write(b *strings.Builder, s Style) {
-	for len(r) > 0 && (r[len(r)-1].char == 0 || r[len(r)-1].char == ' ') {
-		r = r[:len(r)-1]
+	if blind {
+		entry(Arrives, 3, "waiting or being served")
+	} else {
+		entry(Arrives, 3, "waiting")
+		entry(Served, 3, "being served")
 	}
-	now := ""
-	for _, g := range r {
-		if g.char == 0 {
-			g = glyph{' ', ""}
-		}
-		if s.Color && g.color != now {
-			b.WriteString(reset)
-			if g.color != "" {
-				b.WriteString("\x1b[" + g.color + "m")
-			}
-			now = g.color
-		}
-		b.WriteRune(g.char)
-	}
-	if now != "" {
-		b.WriteString(reset)
-	}
-	b.WriteByte('\n')
+	entry(Answered, 1, "answered")
+	entry(Dropped, 1, "dropped")
+	entry(Leaves, 1, "left")
+	return strings.TrimRight(d.text.String(), " ") + "\n"
 }
 
 const (
 	labelWidth = 9  // "quick 1  "
 	wordWidth  = 12 // " ● answered", where the ● was pushed aside
+	tickWidth  = 9  // "╵0.025s  "
 )
-
-// Legend returns a line that explains the drawings that Text makes of recordings
-// that are blind, or of those that are not.
-func Legend(s Style, blind bool) string {
-	r, col := make(row, s.Width), 0
-	entry := func(n int, k Kind, text string) {
-		col = r.fill(col, col+n, s.glyph(k))
-		col = r.put(col+1, "", text) + 2
-	}
-	if blind {
-		entry(3, Arrives, "waiting or being served")
-	} else {
-		entry(3, Arrives, "waiting")
-		entry(3, Served, "being served")
-	}
-	entry(1, Answered, "answered")
-	entry(1, Dropped, "dropped")
-	entry(1, Leaves, "left")
-	var b strings.Builder
-	r.write(&b, s)
-	return b.String()
-}
-
-// Lines is how many lines Text returns.
-var Lines = 1 + len(play) + 1
 
 // Text draws the recording as lines of text. Those of a recording in progress
 // end where it has got to.
 func Text(r Recording, s Style) string {
-	var b strings.Builder
-	title := make(row, s.Width)
-	col := title.put(0, "1", r.Server)
-	title.put(col+2, "2", r.flags())
-	title.write(&b, s)
-
 	plot := max(s.Width-labelWidth-wordWidth, 1)
 	column := func(t time.Duration) int {
-		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.horizon()))
+		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.Horizon()))
 	}
-	for _, l := range r.lanes() {
-		lane := make(row, s.Width)
-		lane.put(0, "", l.visitor)
-		end := column(r.Now) + 1
-		if l.last != "" {
-			end = column(l.over)
+	d := &drawing{Style: s}
+	d.put(0, bold, r.Server)
+	d.put(d.col+2, dim, r.Flags())
+	d.endLine()
+	for _, l := range r.Lanes() {
+		d.put(0, "", l.Visitor)
+		for _, span := range l.Spans {
+			// Each span has a column at least, and pushes the next aside.
+			from := max(column(span.From), d.col)
+			d.mark(from, span.Kind, max(column(span.To)-from, 1), "")
 		}
-		if l.arrived >= 0 {
-			// Each part has a column at least, and pushes the next aside.
-			col := column(l.arrived)
-			switch {
-			case l.served < 0:
-				col = lane.fill(col, max(end, col+1), s.glyph(Arrives))
-			case r.prompt(l):
-				col = lane.fill(col, max(end, col+1), s.glyph(Served))
-			default:
-				col = lane.fill(col, column(l.served), s.glyph(Arrives))
-				col = lane.fill(col, max(end, col+1), s.glyph(Served))
-			}
-			if l.last != "" {
-				g := s.glyph(l.last)
-				col = lane.put(col, g.color, string(g.char))
-				lane.put(col+1, g.color, l.last.word())
-			}
+		if l.End != "" {
+			d.mark(d.col, l.End, 1, " "+l.End.Word())
 		}
-		lane.write(&b, s)
+		d.endLine()
 	}
-
-	axis := make(row, s.Width)
-	mark := "╵"
+	tick := "╵"
 	if s.ASCII {
-		mark = "|"
+		tick = "|"
 	}
-	for _, t := range r.ticks(max(plot/9, 2)) {
-		axis.put(column(t), "2", mark+seconds(t))
+	for _, t := range r.Ticks(max(plot/tickWidth, 2)) {
+		d.put(column(t), dim, tick+Seconds(t))
 	}
-	axis.write(&b, s)
-	return b.String()
+	d.endLine()
+	return d.text.String()
 }

@@ -1,13 +1,8 @@
 // Package timeline sends visitors to a server, records what happens to each,
 // and draws it: a lane for each visitor, time from left to right.
-//
-// Recording and drawing are apart. What is between them is a [Recording], which
-// can be written down and read back.
 package timeline
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +16,6 @@ type Recording struct {
 	// Patience how long it was told to bear with a silent visitor. It is 0
 	// for a server that has no such flag.
 	Slow, Patience time.Duration
-	// Blind says that the recorder was, and that no event is Served.
-	Blind bool
 	// Now is how far the recording has got.
 	Now time.Duration
 	// Events are in the order in which they happened.
@@ -50,158 +43,84 @@ const (
 	Ignored  Kind = "is ignored"      // the recording ended, and nothing had come
 )
 
-// word returns what is left to say of a visitor to whom a last event happened.
-func (k Kind) word() string {
+// Word returns what is left to say of a visitor to whom a last event happened.
+func (k Kind) Word() string {
 	if k == Leaves {
 		return "left"
 	}
 	return strings.TrimPrefix(string(k), "is ")
 }
 
-var kinds = []Kind{Arrives, Served, Answered, Dropped, Leaves, Refused, Lost, Ignored}
-
-// String writes the recording down, with times to the hundredth of a second.
-// Parse reads it.
-func (r Recording) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "server: %s\nslow: %v\n", r.Server, r.Slow)
-	if r.Patience > 0 {
-		fmt.Fprintf(&b, "patience: %v\n", r.Patience)
-	}
-	if r.Blind {
-		fmt.Fprintf(&b, "blind: %v\n", r.Blind)
-	}
-	b.WriteByte('\n')
-	for _, e := range r.Events {
-		fmt.Fprintf(&b, "%.2fs  %-7s  %s\n", e.At.Seconds(), e.Visitor, e.Kind)
-	}
-	return b.String()
+// A Lane is what a drawing shows of a visitor.
+type Lane struct {
+	Visitor string
+	Spans   []Span // one after the other; none before the visitor has arrived
+	End     Kind   // what happened at the end of the last span, if it is over
 }
 
-// Parse reads what String has written.
-func Parse(text string) (Recording, error) {
-	var r Recording
-	head, events, _ := strings.Cut(text, "\n\n")
-	for line := range strings.Lines(head) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		var err error
-		switch key {
-		case "server":
-			r.Server = value
-		case "slow":
-			r.Slow, err = time.ParseDuration(value)
-		case "patience":
-			r.Patience, err = time.ParseDuration(value)
-		case "blind":
-			r.Blind, err = strconv.ParseBool(value)
-		default:
-			err = fmt.Errorf("no such key")
-		}
-		if err != nil {
-			return r, fmt.Errorf("%q: %w", line, err)
-		}
-	}
-	for line := range strings.Lines(events) {
-		e, err := parseEvent(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return r, fmt.Errorf("%q: %w", line, err)
-		}
-		r.Events = append(r.Events, e)
-		r.Now = e.At
-	}
-	return r, nil
+// A Span is a time in which a visitor waits, if its Kind is Arrives, or is Served.
+type Span struct {
+	Kind     Kind
+	From, To time.Duration
 }
 
-func parseEvent(line string) (Event, error) {
-	at, rest, _ := strings.Cut(line, "  ")
-	visitor, kind, _ := strings.Cut(rest, "  ")
-	e := Event{Visitor: visitor, Kind: Kind(strings.TrimSpace(kind))}
-	var err error
-	if e.At, err = time.ParseDuration(at); err != nil {
-		return e, err
-	}
-	if !slices.Contains(names(), e.Visitor) {
-		return e, fmt.Errorf("no visitor is called %q", e.Visitor)
-	}
-	if !slices.Contains(kinds, e.Kind) {
-		return e, fmt.Errorf("nothing that happens to a visitor is called %q", e.Kind)
-	}
-	return e, nil
-}
-
-// Order returns the events without their times, one to a line.
-func (r Recording) Order() string {
-	var b strings.Builder
-	for _, e := range r.Events {
-		fmt.Fprintf(&b, "%s %s\n", e.Visitor, e.Kind)
-	}
-	return b.String()
-}
-
-// A lane is what a drawing shows of a visitor. A time is negative until its
-// event has happened.
-type lane struct {
-	visitor               string
-	arrived, served, over time.Duration
-	last                  Kind // what happened when it was over
-}
-
-// lanes returns one lane for each visitor, whether they have arrived or not.
-func (r Recording) lanes() []lane {
-	var lanes []lane
-	for _, name := range names() {
-		l := lane{visitor: name, arrived: -1, served: -1, over: -1}
+// Lanes returns one lane for each visitor. A wait that is too short to be drawn is
+// left out: who was served so soon was served at once.
+func (r Recording) Lanes() []Lane {
+	lanes := make([]Lane, len(play))
+	for i, v := range play {
+		l := &lanes[i]
+		l.Visitor = v.visitor
 		for _, e := range r.Events {
+			if e.Visitor != v.visitor {
+				continue
+			}
+			last := len(l.Spans) - 1
 			switch {
-			case e.Visitor != name:
-			case e.Kind == Arrives:
-				l.arrived = e.At
-			case e.Kind == Served:
-				l.served = e.At
-			default:
-				l.over, l.last = e.At, e.Kind
+			case e.Kind == Served && e.At-l.Spans[last].From < r.Horizon()/50:
+				l.Spans[last].Kind = Served
+				continue
+			case last >= 0:
+				l.Spans[last].To = e.At
+			}
+			if e.Kind == Arrives || e.Kind == Served {
+				l.Spans = append(l.Spans, Span{e.Kind, e.At, r.Now})
+			} else {
+				l.End = e.Kind
 			}
 		}
-		lanes = append(lanes, l)
 	}
 	return lanes
 }
 
-// prompt says whether a visitor was served without a wait that can be drawn.
-func (r Recording) prompt(l lane) bool {
-	return l.served-l.arrived < r.horizon()/100
-}
-
-// horizon returns the time at the right end of a drawing. It is the same for
+// Horizon returns the time at the right end of a drawing. It is the same for
 // all servers that get the play over with in time, so that their drawings can be
 // compared.
-func (r Recording) horizon() time.Duration {
+func (r Recording) Horizon() time.Duration {
 	return max(scaled(horizon, r.Slow), r.Now, time.Millisecond)
 }
 
-// ticks returns the times to mark on the axis: round ones, and at most n.
-func (r Recording) ticks(n int) []time.Duration {
-	step := time.Millisecond
-	for i := 0; r.horizon()/step >= time.Duration(n); i++ {
-		step = time.Duration([]int64{1, 2, 5}[i%3]) * time.Millisecond
-		for range i / 3 {
-			step *= 10
-		}
+// Ticks returns the times to mark on the axis, at most n: every half of what a slow
+// request takes, or every one, two, four ...
+func (r Recording) Ticks(n int) []time.Duration {
+	step := max(r.Slow/2, time.Millisecond)
+	for r.Horizon()/step >= time.Duration(n) {
+		step *= 2
 	}
 	var ticks []time.Duration
-	for t := time.Duration(0); t <= r.horizon(); t += step {
+	for t := time.Duration(0); t <= r.Horizon(); t += step {
 		ticks = append(ticks, t)
 	}
 	return ticks
 }
 
-// seconds formats a time for the axis, as in "0.5s".
-func seconds(t time.Duration) string {
+// Seconds formats a time for the axis, as in "0.5s".
+func Seconds(t time.Duration) string {
 	return strconv.FormatFloat(t.Seconds(), 'f', -1, 64) + "s"
 }
 
-// flags returns how the server was started, as far as it matters to a drawing.
-func (r Recording) flags() string {
+// Flags returns how the server was started, as far as it matters to a drawing.
+func (r Recording) Flags() string {
 	flags := "-slow " + r.Slow.String()
 	if r.Patience > 0 {
 		flags += " -patience " + r.Patience.String()

@@ -31,7 +31,13 @@ var helloPage string
 var notFoundPage string
 
 func main() {
-	parseFlags()
+	log.SetFlags(0)
+	flag.Parse()
+	if flag.NArg() > 0 || *slow < 0 || *patience <= 0 {
+		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
+		flag.Usage()
+		os.Exit(2)
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)

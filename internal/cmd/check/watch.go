@@ -2,116 +2,75 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
 )
 
 // pause is how long watch waits from one look at the files to the next.
 const pause = 200 * time.Millisecond
 
-// A watched server is examined again whenever one of its files has changed.
-type watched struct {
-	spec  string
-	stage *behaviour.Stage
-	files string // the fingerprint of its files when it was last examined
-	at    string // when that was
-	text  string // what came of it
-	ok    bool
-}
-
-// watchAll examines what the options name, again and again, until it is interrupted.
-func (c *checker) watchAll() error {
-	all := c.watched()
-	for c.ctx.Err() == nil {
-		for _, w := range all {
-			files, err := server.Fingerprint(w.spec)
+// watch examines the targets, and again whenever one of their files has changed, until
+// it is interrupted.
+func (c *checker) watch(all []*target) error {
+	for ; c.ctx.Err() == nil; time.Sleep(pause) {
+		for _, t := range all {
+			files, err := server.Fingerprint(t.spec)
 			if err != nil {
 				return err
 			}
-			if files != w.files && c.ctx.Err() == nil {
-				w.files = files
-				c.reexamine(w, all)
+			if files != t.files && c.ctx.Err() == nil {
+				t.files = files
+				c.examineAgain(t, all)
 			}
-		}
-		select {
-		case <-c.ctx.Done():
-		case <-time.After(pause):
 		}
 	}
 	return nil
 }
 
-func (c *checker) watched() []*watched {
+// examineAgain examines one of the targets, and shows what came of all of them.
+func (c *checker) examineAgain(t *target, all []*target) {
+	t.at, t.says, t.text = time.Now().Format("15:04:05"), "is asked ...", ""
+	c.showTargets(all)
+	if err := c.examine(t); err != nil {
+		t.text, t.ok = err.Error(), false
+	}
 	switch {
-	case c.server != "":
-		return []*watched{{spec: c.server, stage: c.stage}}
-	case c.stage != nil:
-		return []*watched{{spec: filepath.Join(c.root, c.stage.Folder), stage: c.stage}}
+	case c.ctx.Err() != nil:
+		return
+	case !t.ok:
+		t.says = "not as it should be"
+	case t.stage != nil:
+		t.says = "as it should be"
+	default:
+		t.says = ""
 	}
-	var all []*watched
-	for i, stage := range behaviour.Stages {
-		all = append(all, &watched{spec: filepath.Join(c.root, stage.Folder), stage: &behaviour.Stages[i]})
+	if c.screen.Live {
+		c.showTargets(all)
+		c.screen.Show("\nwatching; Ctrl-C ends it")
+	} else {
+		c.screen.Print(t.line() + "\n" + t.text + "\n\n")
 	}
-	return all
 }
 
-// reexamine examines one of the servers, and shows what came of all of them.
-func (c *checker) reexamine(w *watched, all []*watched) {
-	w.at, w.text = time.Now().Format("15:04:05"), ""
-	c.show(all)
-	text, ok, err := c.examine(w.spec, w.stage)
-	if c.ctx.Err() != nil {
+// showTargets draws a terminal anew: with a line for each target, and all that is known
+// of the first that is not as it should be, or of the only one.
+func (c *checker) showTargets(all []*target) {
+	if !c.screen.Live {
 		return
 	}
-	w.text, w.ok = text, ok && err == nil
-	if err != nil {
-		w.text = err.Error()
-	}
-	if c.screen.live {
-		c.show(all)
-		c.screen.progress("\nwatching; Ctrl-C ends it")
-		return
-	}
-	c.screen.println(w.name() + ", " + w.at + "\n\n" + w.text + "\n")
-}
-
-// show draws the screen: all that is known of one server, or, of several, a line for
-// each, and all of the first that is not as it should be.
-func (c *checker) show(all []*watched) {
-	if !c.screen.live {
-		return
-	}
-	c.screen.clear()
-	if len(all) == 1 {
-		c.screen.println(all[0].name() + ", " + all[0].at + "\n\n" + all[0].text)
-		return
-	}
-	full := ""
-	for _, w := range all {
-		says := "is asked ..."
-		switch {
-		case w.at == "":
-			says = ""
-		case w.ok && w.text != "":
-			says = "as it should be"
-		case w.text != "":
-			says = "not as it should be"
-			if full == "" {
-				full = "\n" + w.text
-			}
+	lines, full := "", ""
+	for _, t := range all {
+		lines += t.line()
+		if full == "" && (!t.ok || len(all) == 1) {
+			full = t.text
 		}
-		c.screen.println(fmt.Sprintf("%-28s %8s  %s", w.name(), w.at, says))
 	}
-	c.screen.println(full)
+	c.screen.Clear()
+	c.screen.Print(lines + "\n" + full + "\n")
 }
 
-func (w *watched) name() string {
-	if strings.Contains(w.spec, " ") {
-		return w.spec
-	}
-	return filepath.Base(w.spec)
+func (t *target) line() string {
+	return strings.TrimRight(fmt.Sprintf("%-28s %8s  %s", t.name, t.at, t.says), " ") + "\n"
 }

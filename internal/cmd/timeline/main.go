@@ -5,15 +5,13 @@
 //	go run ./internal/cmd/timeline
 //	go run ./internal/cmd/timeline -stage 3
 //	go run ./internal/cmd/timeline -server ./_mine
-//	go run ./internal/cmd/timeline -figures docs/figures
 //
-// It is to be run in the workbook's own folder, where the stages are. Into a
-// file, or with NO_COLOR in the environment, it draws plain text.
+// It is to be run in the workbook's own folder, where the stages are. With NO_COLOR
+// in the environment it draws without color, and into a file plain text.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -22,19 +20,16 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/concurrent-web-server/internal/screen"
 	"example.com/concurrent-web-server/internal/server"
 	"example.com/concurrent-web-server/internal/timeline"
 )
 
 var (
-	stage   = flag.Int("stage", 0, "show the stage with this `number` only")
-	spec    = flag.String("server", "", "show this `server` instead: a folder with a Go main package, or a command line")
-	slow    = flag.Duration("slow", time.Second, "how long the slow request takes; all else is in proportion")
-	figures = flag.String("figures", "", "record every stage anew and write the drawings to this `folder`")
+	stage = flag.Int("stage", 0, "show the stage with this `number` only")
+	spec  = flag.String("server", "", "show this `server` instead: a folder with a Go main package, or a command line")
+	slow  = flag.Duration("slow", time.Second, "how long the slow request takes; all else is in proportion")
 )
-
-// recordings is where the recordings are that the figures are drawn from.
-const recordings = "internal/timeline/testdata"
 
 func main() {
 	flag.Parse()
@@ -44,22 +39,21 @@ func main() {
 	case *slow < 50*time.Millisecond:
 		misused("-slow %v is too short to see anything; 50ms is the least", *slow)
 	case *stage != 0 && *spec != "":
-		fmt.Fprintln(os.Stderr, "Leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage.")
-		os.Exit(2)
-	case *figures != "" && (*stage != 0 || *spec != ""):
-		misused("-stage, -server and -figures exclude each other")
+		misused("leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage")
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	screen := newScreen(os.Stdout)
-	err := run(ctx, screen)
+	context.AfterFunc(ctx, func() {
+		stop()           // a second signal ends the program at once
+		server.KillAll() // which ends the recording
+	})
+	v := &view{Screen: screen.New(os.Stdout)}
+	err := run(ctx, v)
 	switch {
+	case ctx.Err() != nil && v.Live:
+		fmt.Print("\r\x1b[K") // wipes away the ^C, and leaves the drawing
 	case ctx.Err() != nil:
-		screen.interrupted()
-		if !screen.live {
-			os.Exit(130) // what there is of the output is not all of it
-		}
+		os.Exit(130) // what there is of the output is not all of it
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "timeline:", err)
 		os.Exit(1)
@@ -72,24 +66,26 @@ func misused(format string, args ...any) {
 	os.Exit(2)
 }
 
-func run(ctx context.Context, screen *screen) error {
-	specs, err := servers()
-	if err != nil {
-		return err
-	}
-	if *figures != "" {
-		for _, spec := range specs {
-			if err := writeFigures(ctx, spec, *figures); err != nil {
-				return err
-			}
+func run(ctx context.Context, v *view) error {
+	specs := []string{*spec}
+	if *spec == "" {
+		pattern := "stage[0-9]*-*"
+		if *stage != 0 {
+			pattern = fmt.Sprintf("stage%d-*", *stage)
 		}
-		return nil
+		if specs, _ = filepath.Glob(pattern); len(specs) == 0 {
+			return fmt.Errorf("there is no folder %s here; run this in the workbook's own folder, where stages 1 to 5 are", pattern)
+		}
 	}
 	for _, spec := range specs {
-		screen.draw(timeline.Recording{Server: spec + " is starting", Slow: *slow}) // it may have to be built
-		r, err := record(ctx, spec, screen.draw)
+		v.draw(timeline.Recording{Server: spec + " is starting", Slow: *slow}) // it may have to be built
+		r, err := record(spec, func(r timeline.Recording) {
+			if ctx.Err() == nil {
+				v.draw(r)
+			}
+		})
 		if len(r.Events) > 0 && ctx.Err() == nil {
-			screen.finish(r)
+			v.finish(r)
 		}
 		if err != nil {
 			return err
@@ -98,57 +94,11 @@ func run(ctx context.Context, screen *screen) error {
 	return nil
 }
 
-// servers returns what is to be shown, as server.Open takes it.
-func servers() ([]string, error) {
-	if *spec != "" {
-		return []string{*spec}, nil
-	}
-	all, _ := filepath.Glob("stage[0-9]*-*")
-	if len(all) == 0 {
-		return nil, errors.New("there are no stages here; run this in the workbook's own folder")
-	}
-	if *stage == 0 {
-		return all, nil
-	}
-	one, _ := filepath.Glob(fmt.Sprintf("stage%d-*", *stage))
-	if len(one) == 0 {
-		return nil, fmt.Errorf("there is no stage %d, only %q", *stage, all)
-	}
-	return one, nil
-}
-
-func record(ctx context.Context, spec string, watch func(timeline.Recording)) (timeline.Recording, error) {
+func record(spec string, watch func(timeline.Recording)) (timeline.Recording, error) {
 	program, err := server.Open(spec)
 	if err != nil {
 		return timeline.Recording{}, err
 	}
 	defer program.Close()
-	return timeline.Record(ctx, program, *slow, watch)
-}
-
-// writeFigures records a stage and writes the recording and its drawings.
-func writeFigures(ctx context.Context, spec, folder string) error {
-	r, err := record(ctx, spec, nil)
-	if err != nil {
-		return err
-	}
-	if r.Blind {
-		return errors.New("on this system it cannot be seen who is being served; draw the figures on Linux")
-	}
-	written := r.String()
-	if r, err = timeline.Parse(written); err != nil { // what the test will draw
-		return err
-	}
-	style := timeline.Style{Width: 80}
-	for name, content := range map[string]string{
-		filepath.Join(recordings, spec+".txt"): written,
-		filepath.Join(folder, spec+".svg"):     timeline.SVG(r),
-		filepath.Join(folder, spec+".txt"):     timeline.Legend(style, r.Blind) + "\n" + timeline.Text(r, style),
-	} {
-		if err := os.WriteFile(name, []byte(content), 0o666); err != nil {
-			return err
-		}
-	}
-	fmt.Println(filepath.Join(folder, spec+".svg"))
-	return nil
+	return timeline.Record(program, *slow, watch)
 }

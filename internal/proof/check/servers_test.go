@@ -1,0 +1,135 @@
+package check
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// servers are those that check is tried on. They cannot be examined, or not to the end.
+var servers = map[string]func(addr string){
+	"prints-nothing": func(addr string) { serve(listen(addr)) },
+	"exits": func(string) {
+		fmt.Println("no configuration")
+		os.Exit(3)
+	},
+	"does-not-listen": func(string) {
+		announce("127.0.0.1:1")
+		time.Sleep(time.Hour)
+	},
+	"says-port-0": func(addr string) {
+		l := listen(addr)
+		announce(addr)
+		serve(l)
+	},
+	"listens-elsewhere": func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
+	"floods": func(addr string) {
+		listenAndSay(addr)
+		for {
+			fmt.Println("nobody has come yet")
+		}
+	},
+	"is-never-idle": func(addr string) {
+		listenAndSay(addr)
+		for n := 0; ; n++ {
+		}
+	},
+	"ignores-signals": func(addr string) {
+		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+		serve(listenAndSay(addr))
+	},
+	"dies-halfway": func(addr string) {
+		l := listenAndSay(addr)
+		answer(l, reply)
+		answer(l, reply)
+		panic("no more")
+	},
+	"lines-end-in-lf": func(addr string) { serve(listenAndSay(addr), strings.ReplaceAll(reply, "\r\n", "\n")) },
+	"in-pieces":       func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
+	"leaves-a-process": func(addr string) {
+		child := exec.Command("sleep", "1000")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		rememberPID(child.Process.Pid)
+		serve(listenAndSay(addr))
+	},
+}
+
+var slow = flag.Duration("slow", time.Second, "of a server: how long GET /sleep takes")
+
+// beServer makes this process one of the servers, if its first argument says so.
+func beServer() {
+	if len(os.Args) < 2 || servers[os.Args[1]] == nil {
+		return
+	}
+	addr := flag.String("addr", "127.0.0.1:7878", "")
+	flag.CommandLine.Parse(os.Args[2:])
+	rememberPID(os.Getpid())
+	servers[os.Args[1]](*addr)
+}
+
+func listen(addr string) net.Listener {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return l
+}
+
+func announce(addr string) { fmt.Printf("listening on http://%s\n", addr) }
+
+func listenAndSay(addr string) net.Listener {
+	l := listen(addr)
+	announce(l.Addr().String())
+	return l
+}
+
+const reply = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\nHello!"
+
+// serve answers each visitor with the pieces, or else with the reply.
+func serve(l net.Listener, pieces ...string) {
+	if len(pieces) == 0 {
+		pieces = []string{reply}
+	}
+	for {
+		answer(l, pieces...)
+	}
+}
+
+// answer answers one visitor with the pieces, each in a write of its own.
+func answer(l net.Listener, pieces ...string) {
+	conn, err := l.Accept()
+	if err != nil {
+		time.Sleep(time.Second) // no file descriptor is left
+		return
+	}
+	defer conn.Close()
+	buf := make([]byte, 4096)
+	if n, _ := conn.Read(buf); bytes.HasPrefix(buf[:n], []byte("GET /sleep ")) {
+		time.Sleep(*slow)
+	}
+	for _, piece := range pieces {
+		io.WriteString(conn, piece)
+	}
+}
+
+// rememberPID adds to the file that $PIDS names.
+func rememberPID(pid int) {
+	f, err := os.OpenFile(os.Getenv("PIDS"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintln(f, pid)
+}
