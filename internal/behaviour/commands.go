@@ -1,9 +1,13 @@
 package behaviour
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,134 +15,185 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/concurrent-web-server/internal/server"
 	"example.com/concurrent-web-server/internal/visitor"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Commands are what the scripts add to testscript's own commands.
-// testdata/README.md explains each, and what it proves.
-var Commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+// usages are the commands that the scripts have beside testscript's own.
+// testdata/README.md explains each, and what it proves. A command that fails ends the
+// story, as one of testscript's does.
+var usages = map[string]func(s *story, args []string){
 	// The server.
-	"limit-files": command("limit-files N", limitFiles),
-	"start":       setsAddr(command("start [FLAG...]", (*story).start)),
-	"start-fails": command("start-fails STATUS FLAGS PATTERN...", startFails),
-	"signal":      command("signal INT|TERM|QUIT", signal),
-	"exits":       command("exits STATUS", exits),
-	"log":         command("log [at-most] [N] TEXT", log),
+	"limit-files N":                       limitFiles,
+	"start [FLAG...]":                     start,
+	"start-exits STATUS FLAGS PATTERN...": startExits,
+	"signal INT|TERM|QUIT":                signal,
+	"exits STATUS":                        exits,
+	"log TEXT at-least|at-most N":         log,
 
 	// Visitors.
-	"connect":        command("connect NAME", connect),
-	"visit":          command("visit NAME [METHOD] PATH", visit),
-	"send":           command("send NAME PIECE...", send),
-	"keep-sending":   command("keep-sending NAME PIECE", keepSending),
-	"close-write":    command("close-write NAME", closeWrite),
-	"close":          command("close NAME", hangUp((*visitor.Visitor).Close)),
-	"reset":          command("reset NAME", hangUp((*visitor.Visitor).Reset)),
-	"cannot-connect": command("cannot-connect [HOST]", cannotConnect),
+	"connect NAME":             connect,
+	"visit NAME [METHOD] PATH": visit,
+	"send NAME PIECE...":       send,
+	"keep-sending NAME PIECE":  keepSending,
+	"close-write NAME":         closeWrite,
+	"close NAME":               closeConn,
+	"reset NAME":               reset,
+	"cannot-connect [HOST]":    cannotConnect,
 
 	// What they see.
-	"answer":      command("answer NAME STATUS [TEXT]", answer),
-	"dropped":     command("dropped NAME", dropped),
-	"closed":      command("closed NAME [already]", closed),
-	"waits":       command("waits [NAME...]", waits),
-	"in-progress": command("in-progress NAME", inProgress),
-	"overtakes":   command("overtakes QUICK SLOW", overtakes),
-	"in-order":    command("in-order NAME NAME...", inOrder),
-	"take-turns":  command("take-turns NAME...", takeTurns),
-	"overlap":     command("overlap NAME", overlap),
+	"answer NAME STATUS [TEXT]": answer,
+	"dropped NAME":              dropped,
+	"closed NAME [already]":     closed,
+	"waits [NAME...]":           waits,
+	"in-progress NAME":          inProgress,
+	"overtakes QUICK SLOW":      overtakes,
+	"in-order NAME NAME...":     inOrder,
+	"take-turns NAME...":        takeTurns,
+	"overlap NAME":              overlap,
 
 	// What the system and the Go runtime say of the server.
-	"remember":  command("remember", remember),
-	"count":     command("count WHAT at-least|at-most N", count),
-	"dump":      command("dump", dump),
-	"goroutine": command("goroutine 1|another|some STATE [FUNC]", goroutineIs),
+	"remember":                              remember,
+	"count WHAT at-least|at-most N":         count,
+	"dump":                                  dump,
+	"goroutine 1|another|some STATE [FUNC]": goroutineIs,
 
 	// And for the rest.
-	"hint":      command("hint PAGE QUESTION [IN-GO]", hint),
-	"edit":      edit,
-	"runs-with": runsWith, // FILE PATTERN...
+	"hint PAGE QUESTION [IN-GO]": hint,
+	"overlay FILE":               overlay,
 }
 
-func hint(s *story, args []string) error {
-	s.page, s.question, s.inGo = args[0], args[1], ""
-	if len(args) == 3 {
-		s.inGo = args[2]
+// beforeStart are the commands that need no server.
+var beforeStart = []string{"limit-files", "start", "start-exits", "hint", "overlay"}
+
+// commands makes testscript's commands of the usages. Each refuses a "!", and prints its
+// usage when the arguments are not as many as it says.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := map[string]func(*testscript.TestScript, bool, []string){}
+	for usage, run := range usages {
+		words := strings.Fields(usage)
+		name, least, most := words[0], 0, len(words)-1
+		for _, w := range words[1:] {
+			if !strings.HasPrefix(w, "[") {
+				least++
+			}
+			if strings.Contains(w, "...") {
+				most = math.MaxInt
+			}
+		}
+		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			s := ts.Value(storyKey{}).(*story)
+			s.ts = ts
+			switch {
+			case neg:
+				ts.Fatalf("%s cannot be negated: say what is seen instead", name)
+			case len(args) < least || len(args) > most:
+				ts.Fatalf("usage: %s", usage)
+			case s.srv == nil && !slices.Contains(beforeStart, name):
+				ts.Fatalf("no server is running: start comes first")
+			}
+			run(s, args)
+		}
 	}
-	return nil
+	return all
+}
+
+func hint(s *story, args []string) {
+	s.hint = args[1]
+	if len(args) == 3 && s.program.Go {
+		s.hint += " " + args[2]
+	}
+	s.hint += " See " + args[0]
+}
+
+// overlay has the servers from here on built from the source as if FILE, which is the
+// script's own, were one of its files, or stood in the place of the one of that name. The
+// tests are left out, for go vet -overlay=$WORK/overlay.json.
+func overlay(s *story, args []string) {
+	file := s.ts.MkAbs(args[0])
+	replace := map[string]string{filepath.Join(s.program.Folder, filepath.Base(file)): file}
+	tests, err := filepath.Glob(filepath.Join(s.program.Folder, "*_test.go"))
+	s.ts.Check(err)
+	for _, test := range tests {
+		replace[test] = ""
+	}
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	s.ts.Check(err)
+	list := filepath.Join(s.ts.Getenv("WORK"), "overlay.json")
+	s.ts.Check(os.WriteFile(list, data, 0o666))
+	program, err := server.Open(s.program.Folder, "-overlay="+list)
+	if build := (*server.BuildError)(nil); errors.As(err, &build) {
+		s.ts.Fatalf("The server's source does not compile with %s:%s", args[0], quote(build.Output))
+	}
+	s.ts.Check(err)
+	s.ts.Defer(func() { program.Close() })
+	s.program = program
 }
 
 // The server.
 
+// number returns the number that a command has as an argument.
+func (s *story) number(arg string) int {
+	n, err := strconv.Atoi(arg)
+	s.ts.Check(err)
+	return n
+}
+
 // limitFiles sets the limit for the servers that are started after it, or, if one is
 // running, for that one. There +0 is as many files as it has open.
-func limitFiles(s *story, args []string) (err error) {
-	running := s.srv != nil && !s.ended
-	if s.files, err = strconv.Atoi(args[0]); err != nil || !running {
-		return err
+func limitFiles(s *story, args []string) {
+	s.files = s.number(args[0])
+	if s.srv == nil || s.ended {
+		return
 	}
+	limit := s.files
 	if args[0] == "+0" {
-		return s.srv.LimitFiles(-1)
+		limit = -1
 	}
-	return s.srv.LimitFiles(s.files)
+	s.ts.Check(s.srv.LimitFiles(limit))
 }
 
-// setsAddr has $ADDR be the server's address after a command.
-func setsAddr(run func(*testscript.TestScript, bool, []string)) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, neg bool, args []string) {
-		run(ts, neg, args)
-		ts.Setenv("ADDR", ts.Value(storyKey{}).(*story).srv.Addr)
-	}
-}
-
-func startFails(s *story, args []string) error {
-	flags := strings.Fields(args[1])
-	status, output, err := s.program.Run(s.options(flags))
-	if err != nil {
-		return err
-	}
+// startExits wants the patterns, regular expressions, to match the output in upper or
+// lower case.
+func startExits(s *story, args []string) {
+	status, output, err := s.program.Run(s.options(strings.Fields(args[1])))
+	s.ts.Check(err)
 	if strconv.Itoa(status) != args[0] {
-		return s.fail("With %s the server exits with status %d, not %s.", args[1], status, args[0])
+		s.ts.Fatalf("With %s the server exits with status %d, not %s:%s", args[1], status, args[0], quote(output))
 	}
-	return printed("With "+args[1]+" the server", output, args[2:])
-}
-
-// printed sees to it that a program's output has what all of the patterns, regular
-// expressions, match in upper or lower case.
-func printed(who, output string, patterns []string) error {
-	for _, pattern := range patterns {
+	for _, pattern := range args[2:] {
 		re, err := regexp.Compile("(?im)" + pattern)
-		if err != nil {
-			return err
-		}
+		s.ts.Check(err)
 		if !re.MatchString(output) {
-			return fmt.Errorf("%s prints nothing that matches %q:%s", who, pattern, quote(output))
+			s.ts.Fatalf("With %s the server prints nothing that matches %q:%s", args[1], pattern, quote(output))
 		}
 	}
-	return nil
 }
 
-func signal(s *story, args []string) error {
-	sig, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT}[args[0]]
+func signal(s *story, args []string) {
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT}
+	sig, ok := signals[args[0]]
 	if !ok {
-		return fmt.Errorf("no signal %s: there are INT, TERM and QUIT", args[0])
+		s.ts.Fatalf("no signal %s: there are INT, TERM and QUIT", args[0])
 	}
 	s.stopping = true
 	if err := s.srv.Signal(sig); err != nil {
-		return s.fail("The server cannot be sent SIG%s: %v.", args[0], err)
+		s.fatalf("The server cannot be sent SIG%s: %v.", args[0], err)
 	}
-	return nil
 }
 
 // exits compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
-func exits(s *story, args []string) error {
+func exits(s *story, args []string) {
 	idle := s.idle()
-	if !s.stage && s.somebodySilent() {
-		idle += 5 * time.Second // which that of net/http gives them
+	silent := func(v *visitor.Visitor) bool { return v.Said() == "" && !v.Ended() }
+	if !s.stage && slices.ContainsFunc(s.visitors, silent) {
+		idle += 5 * time.Second // which the server of net/http gives them
 	}
 	state, err := s.srv.Wait(idle)
 	if err != nil {
-		return s.fail("The server does not end.")
+		s.fatalf("The server does not end.")
 	}
 	s.ended = true
 	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
@@ -146,123 +201,124 @@ func exits(s *story, args []string) error {
 		got = "interrupt"
 	}
 	if want := args[0]; got != want && (want != "early" || got == "0") {
-		return s.fail("The server has ended, and its status is %q, not %q.", got, want)
+		s.fatalf("The server has ended, and its status is %q, not %q.", got, want)
 	}
-	return s.checkOutput()
+	s.ts.Check(s.checkOutput())
 }
 
-func log(s *story, args []string) error {
-	text := args[len(args)-1]
-	switch {
-	case len(args) == 1:
-		if !s.await(func() bool { return strings.Contains(s.srv.Log(), text) }) {
-			return s.fail("The server does not print %q.", text)
-		}
-		return nil
-	case len(args) != 3 || args[0] != "at-most":
-		return errors.New("usage: log TEXT, or log at-most N TEXT")
-	}
-	most, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	if n := strings.Count(s.srv.Log(), text); n > most {
-		return s.fail("The server printed %q %d times; at most %d were expected.", text, n, most)
-	}
-	return nil
+func log(s *story, args []string) {
+	s.compare(counter{
+		fmt.Sprintf("The server printed %q %%d times", args[0]),
+		func(s *story) (int, error) { return strings.Count(s.srv.Log(), args[0]), nil },
+	}, 0, args[1:])
 }
 
 // Visitors.
 
-func connect(s *story, args []string) error {
-	_, err := s.arrive(args[0])
-	return err
+// atATime is how many visitors connect at once. Some servers have room for no more than
+// 128 in the queue of those who wait to be accepted.
+const atATime = 100
+
+// dial connects a visitor, or as many as a name such as silent*200 says.
+func (s *story) dial(name string) []*visitor.Visitor {
+	name, times, many := strings.Cut(name, "*")
+	n := 1
+	if many {
+		n = s.number(times)
+	}
+	if slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool { return v.Name == name }) {
+		s.ts.Fatalf("there is a visitor called %q already", name)
+	}
+	for i := range n {
+		s.visitors = append(s.visitors, visitor.Connect(name, s.srv.Addr))
+		if (i+1)%atATime == 0 {
+			s.srv.AwaitQuiet(server.Settled) // it has accepted whom it is going to
+		}
+	}
+	group := s.named(name)
+	for _, v := range group {
+		s.awaitConnected(v)
+	}
+	return group
 }
 
-func visit(s *story, args []string) error {
-	method := "GET"
+func (s *story) awaitConnected(v *visitor.Visitor) {
+	var over bool
+	var err error
+	// Where the queue of those who wait to be accepted is full, the system tries
+	// again after a second, and after two more.
+	s.srv.Await(server.Idle+3*time.Second, func() bool { over, err = v.Connected(); return over })
+	switch {
+	case !over:
+		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
+	case visitor.Refused(err) && !s.srv.Exited():
+		s.hint = "" // no page has anything to do with it
+		s.fatalf("%s is refused: nobody listens on %s. "+
+			"Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)
+	case err != nil:
+		s.fatalf("%s cannot connect: %v.", v.Name, err)
+	}
+}
+
+func connect(s *story, args []string) { s.dial(args[0]) }
+
+func visit(s *story, args []string) {
+	method, path := "GET", args[len(args)-1]
 	if len(args) == 3 {
 		method = args[1]
 	}
-	vs, err := s.arrive(args[0])
-	for _, v := range vs {
-		v.Send(visitor.Request(method, args[len(args)-1]))
+	for _, v := range s.dial(args[0]) {
+		v.Send(visitor.Request(method, path))
 	}
-	return err
 }
 
 // send returns when all is sent, or the server takes no more.
-func send(s *story, args []string) error {
-	vs, err := s.group(args[0])
-	if err != nil {
-		return err
-	}
-	pieces, err := pieces(args[1:])
-	if err != nil {
-		return err
-	}
+func send(s *story, args []string) {
+	vs, pieces := s.named(args[0]), s.pieces(args[1:])
 	for _, v := range vs {
 		v.Send(pieces...)
 	}
 	for _, v := range vs {
 		s.await(v.Sent)
 	}
-	return nil
 }
 
 var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
 
 // pieces makes of the arguments of a command what is to be sent.
-func pieces(args []string) ([]string, error) {
+func (s *story) pieces(args []string) []string {
 	var pieces []string
 	for _, arg := range args {
 		text, err := strconv.Unquote(`"` + arg + `"`)
 		if err != nil {
-			return nil, fmt.Errorf("%q: escapes are those of a Go string, as in \\r\\n", arg)
+			s.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 		}
 		pieces = append(pieces, repetition.ReplaceAllStringFunc(text, func(r string) string {
 			m := repetition.FindStringSubmatch(r)
-			n, _ := strconv.Atoi(m[2])
-			return strings.Repeat(m[1], n)
+			return strings.Repeat(m[1], s.number(m[2]))
 		}))
 	}
-	return pieces, nil
+	return pieces
 }
 
-func keepSending(s *story, args []string) error {
-	queue, err := s.queue(args[0])
-	if err != nil {
-		return err
+func keepSending(s *story, args []string) {
+	for _, v := range s.named(args[0]) {
+		v.Repeat(s.pieces(args[1:])[0], 10*time.Millisecond) // until it is closed
 	}
-	pieces, err := pieces(args[1:])
-	if err != nil {
-		return err
-	}
-	queue[0].Repeat(pieces[0], sendInterval) // until the script ends at the latest
-	return nil
 }
 
-func closeWrite(s *story, args []string) error {
-	vs, err := s.group(args[0])
-	for _, v := range vs {
+func closeWrite(s *story, args []string) {
+	for _, v := range s.named(args[0]) {
 		v.CloseWrite()
 	}
-	return err
 }
 
-func hangUp(how func(*visitor.Visitor)) func(s *story, args []string) error {
-	return func(s *story, args []string) error {
-		_, err := s.group(args[0])
-		s.part(args[0], how)
-		return err
-	}
-}
+func closeConn(s *story, args []string) { s.part(s.named(args[0]), (*visitor.Visitor).Close) }
 
-func cannotConnect(s *story, args []string) error {
-	// Once it is quiet, the server has done what it does on a signal.
-	if err := s.settle(); err != nil && !s.srv.Exited() {
-		return err
-	}
+func reset(s *story, args []string) { s.part(s.named(args[0]), (*visitor.Visitor).Reset) }
+
+func cannotConnect(s *story, args []string) {
+	s.srv.AwaitQuiet(server.Settled) // then it has done what it does on a signal
 	addr := s.srv.Addr
 	if len(args) == 1 {
 		_, port, _ := net.SplitHostPort(addr)
@@ -274,121 +330,97 @@ func cannotConnect(s *story, args []string) error {
 	switch {
 	case err == nil:
 		conn.Close()
-		return s.fail("The server accepts visitors at %s, and should not.", addr)
+		s.fatalf("The server accepts visitors at %s, and should not.", addr)
 	case !visitor.Refused(err):
-		return s.fail("A newcomer should be refused, and is told %v.", err)
+		s.fatalf("A newcomer should be refused, and is told %v.", err)
 	}
-	return nil
 }
 
 // What the system and the Go runtime say of the server.
 
-// counters are what can be counted, each by what it asks of the server.
-var counters = map[string]func(s *story) (int, error){
-	"threads":     func(s *story) (int, error) { return s.srv.Threads() },
-	"descriptors": func(s *story) (int, error) { return s.srv.Descriptors() },
-	"zombies":     func(s *story) (int, error) { return s.srv.Zombies() },
-	"MiB":         func(s *story) (int, error) { n, _, err := s.srv.Memory(); return int(n >> 20), err },
-	// in MiB, whether there is memory behind it or not
-	"address-space": func(s *story) (int, error) { _, n, err := s.srv.Memory(); return int(n >> 20), err },
-	// that the last visitor's reply came in
-	"segments": func(s *story) (int, error) {
-		if s.latest == nil {
-			return 0, nil
-		}
-		return s.latest.Segments()
-	},
-	"goroutines": func(s *story) (int, error) {
-		n := 0
-		for _, g := range goroutines(s.srv.Log()) {
-			if g.function() != "" {
-				n++
-			}
-		}
-		return n, nil
-	},
+// A counter counts something of the server.
+type counter struct {
+	says  string // that there are %d
+	count func(s *story) (int, error)
 }
 
-func remember(s *story, args []string) error {
-	if err := s.settle(); err != nil {
-		return err
-	}
+var counters = map[string]counter{
+	"threads":     {"The server has %d threads", func(s *story) (int, error) { return s.srv.Threads() }},
+	"descriptors": {"The server has %d descriptors", func(s *story) (int, error) { return s.srv.Descriptors() }},
+	"zombies": {"%d processes of the server's have ended, and it has not waited for them",
+		func(s *story) (int, error) { return s.srv.Zombies() }},
+	"MiB": {"The server holds %d MiB of memory",
+		func(s *story) (int, error) { n, _, err := s.srv.Memory(); return int(n >> 20), err }},
+	"address-space": {"The server has %d MiB of addresses", // with memory behind them or without
+		func(s *story) (int, error) { _, n, err := s.srv.Memory(); return int(n >> 20), err }},
+	"goroutines": {"The server has %d goroutines", func(s *story) (int, error) {
+		others := func(g goroutine) bool { return g.function() == "" }
+		return len(slices.DeleteFunc(goroutines(s.srv.Log()), others)), nil
+	}},
+	"segments": {"The reply came in %d pieces", func(s *story) (int, error) {
+		if len(s.visitors) == 0 {
+			return 0, errors.New("nobody is there to get one")
+		}
+		return s.visitors[len(s.visitors)-1].Segments()
+	}},
+}
+
+func remember(s *story, args []string) {
+	s.ts.Check(s.settle())
 	s.noted = map[string]int{}
-	for _, what := range []string{"threads", "descriptors", "MiB", "address-space"} {
-		n, err := counters[what](s)
-		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return s.fail("The server cannot be looked at: %v.", err)
-		}
-		s.noted[what] = n
+	for what, c := range counters {
+		s.noted[what], _ = c.count(s) // count reports the error
 	}
-	return nil
 }
 
-func count(s *story, args []string) error {
-	what, atLeast := args[0], args[1] == "at-least"
-	counter := counters[what]
-	if counter == nil || !atLeast && args[1] != "at-most" {
-		return errors.New("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
+func count(s *story, args []string) {
+	c, ok := counters[args[0]]
+	if !ok {
+		s.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
 	}
-	limit, err := strconv.Atoi(args[2])
-	if err != nil {
-		return err
+	s.compare(c, s.noted[args[0]], args[1:])
+}
+
+// compare waits until there are at least or at most as many as bound says. There +N is N
+// more than before.
+func (s *story) compare(c counter, before int, bound []string) {
+	limit, atLeast, since := s.number(bound[1]), bound[0] == "at-least", ""
+	if !atLeast && bound[0] != "at-most" {
+		s.ts.Fatalf("%q should be at-least or at-most", bound[0])
 	}
-	since := ""
-	if strings.HasPrefix(args[2], "+") {
-		limit += s.noted[what]
-		since = fmt.Sprintf(" (there were %d before)", s.noted[what])
+	if strings.HasPrefix(bound[1], "+") {
+		limit += before
+		since = fmt.Sprintf(" (there were %d before)", before)
 	}
 	var n int
-	holds := func() bool {
-		n, err = counter(s)
-		return err != nil || (n >= limit) == atLeast || n == limit
-	}
-	if !s.await(holds) {
-		return s.fail("%s; %s %d were expected%s.", counted(what, n), strings.ReplaceAll(args[1], "-", " "), limit, since)
-	}
+	var err error
+	holds := s.await(func() bool {
+		n, err = c.count(s)
+		return err != nil || n == limit || (n > limit) == atLeast
+	})
 	if err != nil {
-		return s.fail("The server cannot be looked at: %v.", err)
+		s.fatalf("The server cannot be looked at: %v.", err)
 	}
-	return nil
+	if !holds {
+		s.fatalf("%s; %s %d were expected%s.", strings.Replace(c.says, "%d", strconv.Itoa(n), 1),
+			strings.ReplaceAll(bound[0], "-", " "), limit, since)
+	}
 }
 
-// counted says how many there are.
-func counted(what string, n int) string {
-	switch what {
-	case "zombies":
-		return fmt.Sprintf("%d processes of the server's have ended, and it has not waited for them", n)
-	case "segments":
-		return fmt.Sprintf("The reply came in %d pieces", n)
-	case "MiB":
-		return fmt.Sprintf("The server holds %d MiB of memory", n)
-	case "address-space":
-		return fmt.Sprintf("The server has %d MiB of addresses", n)
-	}
-	return fmt.Sprintf("The server has %d %s", n, what)
-}
-
-func dump(s *story, args []string) error {
-	if err := s.settle(); err != nil {
-		return err
-	}
-	if err := signal(s, []string{"QUIT"}); err != nil {
-		return err
-	}
-	if err := exits(s, []string{"2"}); err != nil {
-		return err
-	}
+func dump(s *story, args []string) {
+	s.ts.Check(s.settle())
+	signal(s, []string{"QUIT"})
+	exits(s, []string{"2"})
 	for _, g := range goroutines(s.srv.Log()) {
 		if g.id == "1" {
 			s.goroutine1 = g.where()
 		}
 	}
-	return nil
 }
 
-func goroutineIs(s *story, args []string) error {
-	who, states := args[0], strings.Split(strings.ReplaceAll(args[1], "_", " "), "|")
-	function := ""
+func goroutineIs(s *story, args []string) {
+	who, function := args[0], ""
+	states := strings.Split(strings.ReplaceAll(args[1], "_", " "), "|")
 	if len(args) == 3 {
 		function = args[2]
 	}
@@ -396,17 +428,12 @@ func goroutineIs(s *story, args []string) error {
 	for _, g := range all {
 		fits := who == "some" || g.function() != "" && (g.id == "1") == (who == "1")
 		if fits && (states[0] == "any" || slices.Contains(states, g.state)) && g.runs(function) {
-			return nil
+			return
 		}
 	}
 	if function != "" {
 		function = " in " + function
 	}
 	wanted := map[string]string{"1": "goroutine 1", "another": "another goroutine than 1", "some": "some goroutine"}[who]
-	return s.wrongDump("Expected %s [%s]%s.", wanted, strings.Join(states, "] or ["), function)
-}
-
-// wrongDump is fail for what a dump does not show. The server has printed the dump.
-func (s *story) wrongDump(format string, args ...any) error {
-	return errors.New(fmt.Sprintf(format, args...) + "\n" + summary(goroutines(s.srv.Log())))
+	s.ts.Fatalf("Expected %s [%s]%s.\n%s", wanted, strings.Join(states, "] or ["), function, summary(all))
 }

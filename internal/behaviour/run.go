@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
-	"example.com/concurrent-web-server/internal/visitor"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -110,8 +109,7 @@ func (t *Runner) RunAlone(script string) Result {
 }
 
 func (t *Runner) runOnce(script string, scale int) Result {
-	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1,
-		visitors: map[string][]*visitor.Visitor{}, close: func() {}}
+	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1}
 	defer s.free()
 	log := new(recorder)
 	log.Run(script, func(testscript.T) { testscript.RunT(log, t.params(script, s)) })
@@ -125,11 +123,8 @@ func (t *Runner) runOnce(script string, scale int) Result {
 		}
 	}
 	r.Undecided, r.Goroutine1 = s.undecided, s.goroutine1
-	if r.Failed && s.question != "" {
-		r.Hint = s.question + " See " + s.page
-		if t.Program.Go && s.inGo != "" {
-			r.Hint = s.question + " " + s.inGo + " See " + s.page
-		}
+	if r.Failed {
+		r.Hint = s.hint
 	}
 	return r
 }
@@ -141,9 +136,10 @@ func (t *Runner) params(script string, s *story) testscript.Params {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Deadline:            t.Deadline,
-		Cmds:                Commands,
+		Cmds:                commands(),
 		Setup: func(env *testscript.Env) error {
 			env.Values[storyKey{}] = s
+			env.Setenv("SOURCE", t.Program.Folder)
 			// For exec go: a script's environment lacks what the go command needs.
 			for _, pair := range os.Environ() {
 				if strings.HasPrefix(pair, "GO") || strings.HasPrefix(pair, "HOME=") || strings.HasPrefix(pair, "XDG_") {

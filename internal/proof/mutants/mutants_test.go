@@ -206,6 +206,7 @@ func build(t *testing.T, table []*mutant) []*server.Program {
 		if err := m.write(filepath.Join(temp, "source", name, m.stage.Folder), "main", "main"); err != nil {
 			t.Fatal(err)
 		}
+		write(filepath.Join(temp, "source", name, "go.mod"), "module example.com/concurrent-web-server\n\ngo 1.25\n")
 		imports[m.race] += fmt.Sprintf("\t%q\n", "example.com/concurrent-web-server/mutants/"+name)
 		cases[m.race] += fmt.Sprintf("\tcase %q:\n\t\t%s.Main()\n", name, name)
 	}
