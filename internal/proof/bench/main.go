@@ -37,26 +37,25 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
+const rawFile = "internal/proof/bench/testdata/bench.txt"
+
 var (
-	rounds  = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)
-	filter  = flag.String("bench", ".", "only the benchmarks whose names match `regexp`")
-	mine    = flag.String("server", "", "measure the `server` too: a folder with a Go program, or a command")
-	raw     = flag.Bool("raw", false, "print Go's benchmark format instead of tables")
-	update  = flag.Bool("update", false, "keep the measurements, and make the tables in the pages anew")
-	rawFile = "internal/proof/bench/testdata/bench.txt"
+	rounds = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)
+	only   = new(regexp.Regexp)
+	mine   = flag.String("server", "", "measure the `server` too: a folder with a Go program, or a command")
+	raw    = flag.Bool("raw", false, "print Go's benchmark format instead of tables")
+	update = flag.Bool("update", false, "keep the measurements, and make the tables in the pages anew")
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
+	flag.TextVar(only, "bench", regexp.MustCompile("."), "only the benchmarks whose names match `regexp`")
 	flag.Parse()
-	only, err := regexp.Compile(*filter)
 	switch {
-	case err != nil:
-		log.Fatal(err)
 	case flag.NArg() > 0:
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
-	case *update && (*filter != "." || *mine != ""):
+	case *update && (only.String() != "." || *mine != ""):
 		log.Fatal("-update keeps whole measurements only, of the servers in the repository")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -64,7 +63,7 @@ func main() {
 		stop() // the next signal ends this process at once
 		server.KillAll()
 	})
-	err = run(ctx, only)
+	err := run(ctx)
 	if err != nil && ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "\nbench: interrupted; no file was changed")
 		os.Exit(130)
@@ -74,47 +73,46 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only *regexp.Regexp) error {
+func run(ctx context.Context) error {
 	var output []byte
 	var err error
 	if *rounds > 0 {
-		output, err = measure(ctx, only)
+		output, err = measure(ctx)
 	} else {
 		output, err = os.ReadFile(rawFile)
 	}
 	if err != nil {
 		return err
 	}
+	results, err := parse(bytes.NewReader(output))
+	if err != nil {
+		return err
+	}
 	if *raw {
 		os.Stdout.Write(output)
 	}
-	results, err := parse(bytes.NewReader(output))
-	switch {
-	case err != nil:
-		return err
-	case *update:
+	if *update {
 		if err := os.WriteFile(rawFile, output, 0o644); err != nil {
 			return err
 		}
 		return updatePages(results)
-	case !*raw:
-		for _, t := range tables {
-			if text := t.text(results); text != "" {
-				fmt.Println(text)
-			}
+	}
+	for _, t := range tables() {
+		if text := t.text(results); text != "" && !*raw {
+			fmt.Println(text)
 		}
 	}
 	return nil
 }
 
 // measure runs the benchmarks, and returns the results in Go's benchmark format.
-func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
+func measure(ctx context.Context) ([]byte, error) {
 	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
 	if *mine != "" {
 		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
-		contenders = append(contenders, contender{name: name, title: name, folder: *mine})
+		contenders = append(contenders, contender{name, name, *mine, slow, "^$"})
 	}
-	benchmarks := choose(only)
+	benchmarks := choose()
 	if len(benchmarks) == 0 {
 		return nil, errors.New("no benchmark has such a name")
 	}
@@ -130,6 +128,10 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 		}
 	}
 	var output bytes.Buffer
+	fmt.Fprintf(&output, "goos: %s\ngoarch: %s\ngo: %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Fprintf(&output, "cores: %d\ncpu: %s\nkernel: %s\n\n", runtime.NumCPU(),
+		firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor"),
+		firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS))
 	writer := benchfmt.NewWriter(&output)
 	start := time.Now()
 	for round := range *rounds {
@@ -143,7 +145,6 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.name, err)
 			}
-			result.Config = machine()
 			if err := writer.Write(result); err != nil {
 				return nil, err
 			}
@@ -155,14 +156,24 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 	return output.Bytes(), nil
 }
 
+// firstMatch returns what the group of the pattern matches in the file.
+func firstMatch(file, pattern, otherwise string) string {
+	text, _ := os.ReadFile(file)
+	if m := regexp.MustCompile(pattern).FindSubmatch(text); m != nil {
+		return string(m[1])
+	}
+	return otherwise
+}
+
 const clearLine = "\r\x1b[K"
 
 // progress writes a line over the one before it, or, if standard error is not a
 // terminal, a line for each round.
 func progress(round, i, n int, start time.Time, name string) {
-	done, left := round*n+i, ""
-	if done > 0 {
-		left = (time.Since(start) * time.Duration(*rounds*n-done) / time.Duration(done)).Round(time.Second).String() + " left, "
+	left := ""
+	if done := round*n + i; done > 0 {
+		each := time.Since(start) / time.Duration(done)
+		left = (each * time.Duration(*rounds*n-done)).Round(time.Second).String() + " left, "
 	}
 	if onTerminal() {
 		fmt.Fprintf(os.Stderr, clearLine+"round %d of %d: %s%s", round+1, *rounds, left, name)
@@ -174,29 +185,4 @@ func progress(round, i, n int, start time.Time, name string) {
 func onTerminal() bool {
 	info, err := os.Stderr.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// machine says where the benchmarks run.
-func machine() []benchfmt.Config {
-	var config []benchfmt.Config
-	for _, c := range [][2]string{
-		{"goos", runtime.GOOS},
-		{"goarch", runtime.GOARCH},
-		{"go", runtime.Version()},
-		{"cores", fmt.Sprint(runtime.NumCPU())},
-		{"cpu", firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor")},
-		{"kernel", firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS)},
-	} {
-		config = append(config, benchfmt.Config{Key: c[0], Value: []byte(c[1]), File: true})
-	}
-	return config
-}
-
-// firstMatch returns what the group of the pattern matches in the file.
-func firstMatch(file, pattern, otherwise string) string {
-	text, _ := os.ReadFile(file)
-	if m := regexp.MustCompile(pattern).FindSubmatch(text); m != nil {
-		return string(m[1])
-	}
-	return otherwise
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ import (
 //
 //	<!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n -->
 //
-// has a number: of a load, a unit and a server, or a ratio, see spread. And
+// has a number: of a load, a unit and a server, or a ratio, see results.spread. And
 //
 //	<!-- claim: Prompt/visitors=1,64 cpu-µs/req stage5/stage4 < 1.1 -->
 //
@@ -27,106 +28,99 @@ import (
 // quartile to quartile, is below 1.1, or above it with >. Several loads or servers
 // stand for a claim about each.
 var (
-	tablePlace  = regexp.MustCompile(`(?s)<!-- table: (\S+) -->\n.*?<!-- end of table -->\n`)
-	numberPlace = regexp.MustCompile(`<!-- n: (\S+) (\S+) (\S+) -->.*?<!-- /n -->`)
-	claimPlace  = regexp.MustCompile(`<!-- claim: (\S+) (\S+) (\S+) ([<>]) ([\d.]+) -->`)
+	place = regexp.MustCompile(`<!-- table: (\S+) -->\n[^<]*<!-- end of table -->\n` +
+		`|<!-- n: (\S+) (\S+) (\S+) -->[^<]*<!-- /n -->` +
+		`|<!-- claim: (\S+) (\S+) (\S+) ([<>]) (\d+\.?\d*) -->`)
+	placeStart = regexp.MustCompile(`<!-- (table|n|claim):`)
 )
 
-// fillPages returns the pages as they have to be, by their names, with what is wrong
-// with them: a claim that does not hold, or a place that cannot be filled.
-func fillPages(r *results) (pages map[string]string, problems []error) {
+// fillPages returns the pages as they have to be, by their names. The error says what is
+// wrong with them: a claim that does not hold, or a place that cannot be filled.
+func fillPages(r *results) (pages map[string]string, err error) {
 	pages = make(map[string]string)
 	names, _ := filepath.Glob("docs/*.md")
-	places := ""
+	all := ""
+	var errs []error
 	for _, name := range append(names, "README.md") {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, []error{err}
+			return nil, err
 		}
-		page, found := fill(string(text), r)
-		pages[name], places = page, places+page
-		for _, problem := range found {
-			problems = append(problems, fmt.Errorf("%s: %w", name, problem))
+		page, err := fill(string(text), r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+		pages[name], all = page, all+page
+	}
+	for _, t := range tables() {
+		if !strings.Contains(all, "<!-- table: "+t.name+" -->") {
+			errs = append(errs, fmt.Errorf("no page has a place for the table %s", t.name))
 		}
 	}
-	for _, t := range tables {
-		if !strings.Contains(places, "<!-- table: "+t.name+" -->") {
-			problems = append(problems, fmt.Errorf("no page has a place for the table %s", t.name))
-		}
-	}
-	return pages, problems
+	return pages, errors.Join(errs...)
 }
 
 // updatePages writes the pages. The error says which claims do not hold.
 func updatePages(r *results) error {
-	pages, problems := fillPages(r)
+	pages, wrong := fillPages(r)
 	for name, page := range pages {
 		if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
 			return err
 		}
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("the pages are written, but they are wrong:\n%w", errors.Join(problems...))
+	if wrong != nil {
+		return fmt.Errorf("the pages are written, but they are wrong:\n%w", wrong)
 	}
 	return nil
 }
 
 // fill returns one page with its tables and numbers, and what is wrong with it.
-func fill(page string, r *results) (filled string, problems []error) {
-	for start, place := range map[string]*regexp.Regexp{"<!-- table:": tablePlace, "<!-- n:": numberPlace, "<!-- claim:": claimPlace} {
-		if begun, whole := strings.Count(page, start), len(place.FindAllString(page, -1)); begun != whole {
-			problems = append(problems, fmt.Errorf("%d comments begin with %s, and %d are well-formed", begun, start, whole))
-		}
+func fill(page string, r *results) (filled string, err error) {
+	var errs []error
+	begun, found := len(placeStart.FindAllString(page, -1)), len(place.FindAllString(page, -1))
+	if begun != found {
+		errs = append(errs, fmt.Errorf("%d comments begin with table:, n: or claim:, and %d are well-formed", begun, found))
 	}
-	page = tablePlace.ReplaceAllStringFunc(page, func(old string) string {
-		name := tablePlace.FindStringSubmatch(old)[1]
-		for _, t := range tables {
-			if t.name == name {
-				return "<!-- table: " + name + " -->\n" + t.text(r) + "<!-- end of table -->\n"
+	filled = place.ReplaceAllStringFunc(page, func(old string) string {
+		m := place.FindStringSubmatch(old)
+		comment := old[:strings.Index(old, "-->")+len("-->")]
+		switch {
+		case m[1] != "":
+			i := slices.IndexFunc(tables(), func(t table) bool { return t.name == m[1] })
+			if i >= 0 {
+				return comment + "\n" + tables()[i].text(r) + "<!-- end of table -->\n"
 			}
+			errs = append(errs, fmt.Errorf("there is no table %s", m[1]))
+		case m[2] != "":
+			number, _, _ := strings.Cut(r.cell(m[2], m[3], m[4]), " (") // a ratio without its spread
+			if number != missing {
+				return comment + number + "<!-- /n -->"
+			}
+			errs = append(errs, fmt.Errorf("not measured: %s", old))
+		default:
+			errs = append(errs, r.check(old, m[5], m[6], m[7], m[8], m[9]))
 		}
-		problems = append(problems, fmt.Errorf("there is no table %s", name))
 		return old
 	})
-	page = numberPlace.ReplaceAllStringFunc(page, func(old string) string {
-		m := numberPlace.FindStringSubmatch(old)
-		form := round
-		switch {
-		case strings.Contains(m[1], ":"), strings.Contains(m[3], "/"):
-			form = hundredths
-		case m[2] == "threads", m[2] == "connected":
-			form = whole
-		}
-		number := r.show(m[1], m[2], m[3], form)
-		if number == missing {
-			problems = append(problems, fmt.Errorf("not measured: %s", old))
-		}
-		return fmt.Sprintf("<!-- n: %s %s %s -->%s<!-- /n -->", m[1], m[2], m[3], number)
-	})
-	for _, m := range claimPlace.FindAllStringSubmatch(page, -1) {
-		problems = append(problems, r.check(m[0], m[1], m[2], m[3], m[4], m[5])...)
-	}
-	return page, problems
+	return filled, errors.Join(errs...)
 }
 
 // check returns what does not hold of a claim.
-func (r *results) check(claim, loads, unit, servers, sign, number string) (problems []error) {
-	bound, err := strconv.ParseFloat(number, 64)
-	if err != nil {
-		return []error{fmt.Errorf("%s: %w", claim, err)}
-	}
+func (r *results) check(claim, loads, unit, servers, sign, number string) error {
+	bound, _ := strconv.ParseFloat(number, 64)
+	var errs []error
 	for _, load := range each(loads) {
 		for _, server := range each(servers) {
 			s, ok := r.spread(load, unit, server)
 			switch {
 			case !ok:
-				problems = append(problems, fmt.Errorf("%s: %s of %s is not measured", claim, unit, server))
+				errs = append(errs, fmt.Errorf("%s: %s of %s is not measured", claim, unit, server))
 			case sign == "<" && s.high >= bound || sign == ">" && s.low <= bound:
-				problems = append(problems, fmt.Errorf("%s does not hold: %s of %s is %v", claim, load, server, s))
+				errs = append(errs, fmt.Errorf("%s does not hold: %s of %s is %v", claim, load, server, s))
 			}
 		}
 	}
-	return problems
+	return errors.Join(errs...)
 }
 
 // each returns the parts of a list with commas: "visitors=1,64" is visitors=1 and
