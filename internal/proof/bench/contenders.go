@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
+	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
@@ -15,55 +18,48 @@ type contender struct {
 	title  string // in the tables
 	folder string // or a command
 	args   []string
-	skips  string // regexp of the loads that would show nothing more of it
+	skips  string // a pattern of the loads that it is not measured under
 }
 
 // slowPage is how long the slow page takes.
 const slowPage = 100 * time.Millisecond
 
 var (
-	slow    = []string{"-slow", slowPage.String()}
-	patient = []string{"-slow", slowPage.String(), "-patience", "1h"} // keeps silent visitors
+	impatient = []string{"-slow", slowPage.String()}
+	patient   = []string{"-slow", slowPage.String(), "-patience", "1h"} // keeps silent visitors
 
+	// Stages 1 and 2 would have everybody wait for all of 50 slow visitors, which shows
+	// with one. The limit has no slow page, and a silent visitor stops it like stage 1.
 	contenders = []contender{
-		// 50 slow visitors would make everybody wait for all of them, which shows with one.
-		{"stage1", "stage 1", "stage1-blocking", slow, "slow=50"},
-		{"stage2", "stage 2", "stage2-sequential-async", slow, "slow=50"},
-		{"stage3", "stage 3", "stage3-spawned", slow, "^$"},
+		{"stage1", "stage 1", "stage1-blocking", impatient, "slow=50"},
+		{"stage2", "stage 2", "stage2-sequential-async", impatient, "slow=50"},
+		{"stage3", "stage 3", "stage3-spawned", impatient, "^$"},
 		{"stage4", "stage 4", "stage4-nonblocking-accept", patient, "^$"},
 		{"stage5", "stage 5", "stage5-testable", patient, "^$"},
 		{"nethttp", "net/http", "docs/examples/nethttp", patient, "^$"},
-		// It has no slow page, and a silent visitor stops it like stage 1.
 		{"limit", "the limit", "internal/proof/bench/limit", nil, "Beside|Silent"},
 	}
 )
 
-// A load is what visitors do to a server.
-type load struct {
-	name     string
-	visitors int // who are measured, quick and prompt
-	slow     int // beside them
-	silent   int // or instead of both
-}
-
-var loads = []load{
-	{name: "Prompt/visitors=1", visitors: 1},
-	{name: "Prompt/visitors=64", visitors: 64},
-	{name: "Prompt/visitors=512", visitors: 512},
-	{name: "Beside/visitors=1/slow=0", visitors: 1},
-	{name: "Beside/visitors=1/slow=1", visitors: 1, slow: 1},
-	{name: "Beside/visitors=1/slow=50", visitors: 1, slow: 50},
-	{name: "Beside/visitors=64/slow=1", visitors: 64, slow: 1},
-	{name: "Beside/visitors=512/slow=1", visitors: 512, slow: 1},
-	{name: "Silent/silent=0"},
-	{name: "Silent/silent=1000", silent: 1000},
-	{name: "Silent/silent=10000", silent: 10000},
+// loads are what visitors do to a server: a number of quick and prompt ones are measured,
+// alone or beside slow ones; or a server is measured among silent ones.
+var loads = []string{
+	"Prompt/visitors=1",
+	"Prompt/visitors=64",
+	"Prompt/visitors=512",
+	"Beside/visitors=1/slow=0",
+	"Beside/visitors=1/slow=1",
+	"Beside/visitors=1/slow=50",
+	"Beside/visitors=64/slow=1",
+	"Beside/visitors=512/slow=1",
+	"Silent/silent=0",
+	"Silent/silent=1000",
+	"Silent/silent=10000",
 }
 
 // A benchmark measures one server under one load.
 type benchmark struct {
 	name   string // as in "Prompt/visitors=64/server=stage1"
-	load   load
 	server contender
 }
 
@@ -71,11 +67,12 @@ type benchmark struct {
 // next to each other.
 func choose() []benchmark {
 	var chosen []benchmark
-	for _, l := range loads {
+	for _, load := range loads {
 		for _, c := range contenders {
-			name := l.name + "/server=" + c.name
-			if only.MatchString(name) && !regexp.MustCompile(c.skips).MatchString(l.name) {
-				chosen = append(chosen, benchmark{name, l, c})
+			name := load + "/server=" + c.name
+			elsewhere := c.name == "limit" && runtime.GOOS != "linux" // where it is not built
+			if only.MatchString(name) && !regexp.MustCompile(c.skips).MatchString(load) && !elsewhere {
+				chosen = append(chosen, benchmark{name, c})
 			}
 		}
 	}
@@ -90,21 +87,24 @@ func (b benchmark) run(program *server.Program) (*benchfmt.Result, error) {
 		return nil, err
 	}
 	defer s.Kill()
-	if _, err := visitFor(50*time.Millisecond, s.Addr, 8); err != nil {
+	if _, err := measurePrompt(s, 8, 50*time.Millisecond); err != nil {
 		return nil, err
 	}
+	var visitors, slow, silent int
 	var result *benchfmt.Result
-	switch l := b.load; {
-	case l.visitors == 0:
-		result, err = measureSilent(s, l.silent)
-	case l.slow > 0:
-		result, err = measureBeside(s, l.visitors, l.slow)
-	default:
-		result, err = measurePrompt(s, l.visitors)
+	switch kind, numbers, _ := strings.Cut(b.name, "/"); kind {
+	case "Prompt":
+		fmt.Sscanf(numbers, "visitors=%d", &visitors)
+		result, err = measurePrompt(s, visitors, measured)
+	case "Beside":
+		fmt.Sscanf(numbers, "visitors=%d/slow=%d", &visitors, &slow)
+		result, err = measureBeside(s, visitors, slow)
+	case "Silent":
+		fmt.Sscanf(numbers, "silent=%d", &silent)
+		result, err = measureSilent(s, silent)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		result.Name = benchfmt.Name(b.name)
 	}
-	result.Name = benchfmt.Name(b.name)
-	return result, nil
+	return result, err
 }

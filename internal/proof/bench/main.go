@@ -30,7 +30,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -95,7 +94,13 @@ func run(ctx context.Context) error {
 		if err := os.WriteFile(rawFile, output, 0o644); err != nil {
 			return err
 		}
-		return updatePages(results)
+		pages, wrong := fillPages(results) // written all the same: a sentence may have to change
+		for name, page := range pages {
+			if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
+				return err
+			}
+		}
+		return wrong
 	}
 	for _, t := range tables() {
 		if text := t.text(results); text != "" && !*raw {
@@ -110,7 +115,7 @@ func measure(ctx context.Context) ([]byte, error) {
 	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
 	if *mine != "" {
 		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
-		contenders = append(contenders, contender{name, name, *mine, slow, "^$"})
+		contenders = append(contenders, contender{name, name, *mine, impatient, "^$"})
 	}
 	benchmarks := choose()
 	if len(benchmarks) == 0 {
@@ -133,10 +138,9 @@ func measure(ctx context.Context) ([]byte, error) {
 		firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor"),
 		firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS))
 	writer := benchfmt.NewWriter(&output)
-	start := time.Now()
 	for round := range *rounds {
 		for i, b := range benchmarks {
-			progress(round, i, len(benchmarks), start, b.name)
+			progress("round %d of %d, %d of %d: %s", round+1, *rounds, i+1, len(benchmarks), b.name)
 			result, err := b.run(programs[b.server.name])
 			if err != nil && ctx.Err() == nil { // the machine may have been too busy for a while
 				fmt.Fprintf(os.Stderr, "\n%s: %v; it is run once more\n", b.name, err)
@@ -150,9 +154,7 @@ func measure(ctx context.Context) ([]byte, error) {
 			}
 		}
 	}
-	if onTerminal() {
-		fmt.Fprint(os.Stderr, clearLine)
-	}
+	progress("")
 	return output.Bytes(), nil
 }
 
@@ -165,24 +167,9 @@ func firstMatch(file, pattern, otherwise string) string {
 	return otherwise
 }
 
-const clearLine = "\r\x1b[K"
-
-// progress writes a line over the one before it, or, if standard error is not a
-// terminal, a line for each round.
-func progress(round, i, n int, start time.Time, name string) {
-	left := ""
-	if done := round*n + i; done > 0 {
-		each := time.Since(start) / time.Duration(done)
-		left = (each * time.Duration(*rounds*n-done)).Round(time.Second).String() + " left, "
+// progress writes a line over the one before it.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
 	}
-	if onTerminal() {
-		fmt.Fprintf(os.Stderr, clearLine+"round %d of %d: %s%s", round+1, *rounds, left, name)
-	} else if i == 0 {
-		fmt.Fprintf(os.Stderr, "round %d of %d: %s%d benchmarks\n", round+1, *rounds, left, n)
-	}
-}
-
-func onTerminal() bool {
-	info, err := os.Stderr.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

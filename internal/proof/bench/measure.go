@@ -20,14 +20,19 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
+// measured is for how long visitors come who are measured.
+const measured = 400 * time.Millisecond
+
 // measurePrompt measures a number of visitors who ask for the home page again and
-// again. The metrics are the replies a second, the median and the 99th percentile of
+// again, for so long. The metrics are the replies a second, the median and the 99th percentile of
 // how long a visitor waited for one, from before connecting until after reading it,
 // and the server's CPU time for each.
-func measurePrompt(s *server.Server, visitors int) (*benchfmt.Result, error) {
+func measurePrompt(s *server.Server, visitors int, duration time.Duration) (*benchfmt.Result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), duration)
+	defer cancel()
 	cpuBefore, cpuErr := s.CPU()
 	start := time.Now()
-	waits, err := visitFor(400*time.Millisecond, s.Addr, visitors)
+	waits, err := visit(ctx, s.Addr, "/", visitors, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +42,8 @@ func measurePrompt(s *server.Server, visitors int) (*benchfmt.Result, error) {
 	n := float64(len(waits))
 	result := &benchfmt.Result{Iters: len(waits)}
 	report(result, "req/s", n/elapsed.Seconds())
-	report(result, "p50-µs", microseconds(percentile(waits, 50)))
-	report(result, "p99-µs", microseconds(percentile(waits, 99)))
+	report(result, "p50-µs", quantile(waits, 0.50))
+	report(result, "p99-µs", quantile(waits, 0.99))
 	if cpuErr == nil {
 		report(result, "cpu-µs/req", microseconds(cpuAfter-cpuBefore)/n)
 	}
@@ -51,14 +56,14 @@ func measureBeside(s *server.Server, visitors, slow int) (*benchfmt.Result, erro
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() {
-		_, err := visit(ctx, s.Addr, "/sleep", slow, slowPage/time.Duration(slow))
+		_, err := visit(ctx, s.Addr, "/sleep", slow, slowPage)
 		ended <- err
 	}()
 	time.Sleep(2 * slowPage) // until all of them have come
 	// A server that serves one at a time answers this one as a slow page ends, so that
 	// those who are measured come as the next one begins.
 	err := get(s.Addr, "/")
-	result, err2 := measurePrompt(s, visitors)
+	result, err2 := measurePrompt(s, visitors, measured)
 	cancel()
 	return result, cmp.Or(err, err2, <-ended)
 }
@@ -107,7 +112,7 @@ func measureSilent(s *server.Server, silent int) (*benchfmt.Result, error) {
 	report(result, "alive", number[!s.Exited()])
 	report(result, "answered", number[prompt.Replied()])
 	if prompt.Replied() {
-		again, err := measurePrompt(s, 1)
+		again, err := measurePrompt(s, 1, measured)
 		if err != nil {
 			return nil, err
 		}
@@ -156,27 +161,20 @@ func connectSilent(addr string, number int) ([]*net.TCPConn, error) {
 	return conns, nil
 }
 
-// visitFor has visitors ask for the home page for so long.
-func visitFor(duration time.Duration, addr string, visitors int) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), duration)
-	defer cancel()
-	return visit(ctx, addr, "/", visitors, 0)
-}
-
 // visit has a number of visitors ask for a page until ctx ends, each at least once, and
-// again as soon as they have the reply. They begin one after the other, that far apart.
-// It returns how long each reply took, and the first error.
-func visit(ctx context.Context, addr, path string, visitors int, apart time.Duration) ([]time.Duration, error) {
-	waits := make([][]time.Duration, visitors)
+// again as soon as they have the reply. They begin one after the other, over a period.
+// It returns how long each reply took, in microseconds, and the first error.
+func visit(ctx context.Context, addr, path string, visitors int, period time.Duration) ([]float64, error) {
+	waits := make([][]float64, visitors)
 	errs := make([]error, visitors)
 	var running sync.WaitGroup
 	for i := range visitors {
 		running.Go(func() {
-			time.Sleep(time.Duration(i) * apart)
+			time.Sleep(period * time.Duration(i) / time.Duration(visitors))
 			for errs[i] == nil && (len(waits[i]) == 0 || ctx.Err() == nil) {
 				start := time.Now()
 				errs[i] = get(addr, path)
-				waits[i] = append(waits[i], time.Since(start))
+				waits[i] = append(waits[i], microseconds(time.Since(start)))
 			}
 		})
 	}
@@ -215,9 +213,3 @@ func report(result *benchfmt.Result, unit string, value float64) {
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// percentile returns the smallest of the sorted values that at least p percent
-// of them do not exceed.
-func percentile(sorted []time.Duration, p float64) time.Duration {
-	return sorted[int(math.Ceil(float64(len(sorted))*p/100))-1]
-}

@@ -60,20 +60,6 @@ func fillPages(r *results) (pages map[string]string, err error) {
 	return pages, errors.Join(errs...)
 }
 
-// updatePages writes the pages. The error says which claims do not hold.
-func updatePages(r *results) error {
-	pages, wrong := fillPages(r)
-	for name, page := range pages {
-		if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
-			return err
-		}
-	}
-	if wrong != nil {
-		return fmt.Errorf("the pages are written, but they are wrong:\n%w", wrong)
-	}
-	return nil
-}
-
 // fill returns one page with its tables and numbers, and what is wrong with it.
 func fill(page string, r *results) (filled string, err error) {
 	var errs []error
