@@ -60,14 +60,20 @@ func TestParse(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	r := parseString(t, output)
+	table := func(what, rows string) string {
+		return "<!-- table: " + what + " -->\n" + rows + "<!-- end of table -->\n"
+	}
 	for _, tt := range []struct{ page, want, wrong string }{
 		{"Go has <!-- n: Silent/silent=1000 threads stage4 -->6<!-- /n --> threads.",
 			"Go has <!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n --> threads.", ""},
 		{"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage5 --><!-- /n --> times",
 			"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage5 -->2.55<!-- /n --> times", ""},
-		{"<!-- table: cpu -->\nold\n<!-- end of table -->\n",
-			"<!-- table: cpu -->\n| CPU time, µs |  1 | 64 | 512 |\n|--------------|---:|---:|----:|\n" +
-				"| stage 1      | 26 |  – |   – |\n| stage 5      | 10 |  – |   – |\n<!-- end of table -->\n", ""},
+		{table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time, µs | 1 | 64 |\n|-|-|\n| stage 1 |\n| stage 5 | 9 | 9 |\n"),
+			table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time, µs |  1 | 64 |\n|--------------|---:|---:|\n"+
+				"| stage 1      | 26 |  – |\n| stage 5      | 10 |  – |\n"), ""},
+		{table("Prompt/visitors=1 cpu-µs/req", "| ratio | 1 |\n|-|-|\n| stage 1 to stage 5 |\n"),
+			table("Prompt/visitors=1 cpu-µs/req", "| ratio              |                1 |\n|--------------------|-----------------:|\n"+
+				"| stage 1 to stage 5 | 2.55 (2.30–2.80) |\n"), ""},
 		{"Stage 1 needs more. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 > 2.2 -->", "", ""},
 		{"Stage 1 needs at most three times as much. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 < 3 -->", "", ""},
 
@@ -81,8 +87,9 @@ func TestFill(t *testing.T) {
 		{"<!-- claim: Prompt/visitors=1 stage1/stage5 < 2.7 -->", "", "1 comments begin with table:, n: or claim:, and 0 are well-formed"},
 		{"<!-- n: Prompt/visitors=9 threads stage1 -->6<!-- /n -->", "", "not measured"},
 		{"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage2 --><!-- /n -->", "", "not measured"},
-		{"<!-- table: cost -->\n<!-- end of table -->\n", "", "no table cost"},
-		{"<!-- table: cpu -->\nno end\n", "", "1 comments begin with table:, n: or claim:, and 0 are well-formed"},
+		{table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time | 1 |\n|-|-|\n| stage 1 |\n"), "", "has to have 3 headings"},
+		{table("Prompt/visitors=1 cpu-µs/req", "| CPU time | 1 |\n|-|-|\n| stage 6 |\n"), "", "nothing is measured of stage 6"},
+		{"<!-- table: Prompt/visitors=1 cpu-µs/req -->\nno end\n", "", "1 comments begin with table:, n: or claim:, and 0 are well-formed"},
 	} {
 		got, err := fill(tt.page, r)
 		if tt.want != "" && got != tt.want {

@@ -6,17 +6,21 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
 
 // What is measured stands in the pages at three kinds of comments:
 //
-//	<!-- table: cpu -->
+//	<!-- table: Prompt/visitors=1,64 cpu-µs/req -->
+//	| CPU time | 1 | 64 |
+//	|----------|--:|---:|
+//	| stage 1  |   |    |
 //	<!-- end of table -->
 //
-// has a table between its lines. In a sentence,
+// is a table, whose cells are filled with what was measured under several loads, or in
+// several units, see results.cell; or, with "machine" instead of both, a line that says
+// on which. In a sentence,
 //
 //	<!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n -->
 //
@@ -28,7 +32,7 @@ import (
 // quartile to quartile, is below 1.1, or above it with >. Several loads or servers
 // stand for a claim about each.
 var (
-	place = regexp.MustCompile(`<!-- table: (\S+) -->\n[^<]*<!-- end of table -->\n` +
+	place = regexp.MustCompile(`<!-- table: (\S+)(?: (\S+))? -->\n([^<]*)<!-- end of table -->\n` +
 		`|<!-- n: (\S+) (\S+) (\S+) -->[^<]*<!-- /n -->` +
 		`|<!-- claim: (\S+) (\S+) (\S+) ([<>]) (\d+\.?\d*) -->`)
 	placeStart = regexp.MustCompile(`<!-- (table|n|claim):`)
@@ -39,7 +43,6 @@ var (
 func fillPages(r *results) (pages map[string]string, err error) {
 	pages = make(map[string]string)
 	names, _ := filepath.Glob("docs/*.md")
-	all := ""
 	var errs []error
 	for _, name := range append(names, "README.md") {
 		text, err := os.ReadFile(name)
@@ -50,12 +53,7 @@ func fillPages(r *results) (pages map[string]string, err error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
-		pages[name], all = page, all+page
-	}
-	for _, t := range tables() {
-		if !strings.Contains(all, "<!-- table: "+t.name+" -->") {
-			errs = append(errs, fmt.Errorf("no page has a place for the table %s", t.name))
-		}
+		pages[name] = page
 	}
 	return pages, errors.Join(errs...)
 }
@@ -72,19 +70,17 @@ func fill(page string, r *results) (filled string, err error) {
 		comment := old[:strings.Index(old, "-->")+len("-->")]
 		switch {
 		case m[1] != "":
-			i := slices.IndexFunc(tables(), func(t table) bool { return t.name == m[1] })
-			if i >= 0 {
-				return comment + "\n" + tables()[i].text(r) + "<!-- end of table -->\n"
-			}
-			errs = append(errs, fmt.Errorf("there is no table %s", m[1]))
-		case m[2] != "":
-			number, _, _ := strings.Cut(r.cell(m[2], m[3], m[4]), " (") // a ratio without its spread
+			text, err := r.table(m[1], m[2], m[3])
+			errs = append(errs, err)
+			return comment + "\n" + text + "<!-- end of table -->\n"
+		case m[4] != "":
+			number, _, _ := strings.Cut(r.cell(m[4], m[5], m[6]), " (") // a ratio without its spread
 			if number != missing {
 				return comment + number + "<!-- /n -->"
 			}
 			errs = append(errs, fmt.Errorf("not measured: %s", old))
 		default:
-			errs = append(errs, r.check(old, m[5], m[6], m[7], m[8], m[9]))
+			errs = append(errs, r.check(old, m[7], m[8], m[9], m[10], m[11]))
 		}
 		return old
 	})
@@ -96,7 +92,7 @@ func (r *results) check(claim, loads, unit, servers, sign, number string) error 
 	bound, _ := strconv.ParseFloat(number, 64)
 	var errs []error
 	for _, load := range each(loads) {
-		for _, server := range each(servers) {
+		for server := range strings.SplitSeq(servers, ",") {
 			s, ok := r.spread(load, unit, server)
 			switch {
 			case !ok:
@@ -109,13 +105,16 @@ func (r *results) check(claim, loads, unit, servers, sign, number string) error 
 	return errors.Join(errs...)
 }
 
-// each returns the parts of a list with commas: "visitors=1,64" is visitors=1 and
-// visitors=64.
-func each(list string) []string {
-	start := list[:strings.LastIndex(list, "=")+1]
-	parts := strings.Split(list[len(start):], ",")
-	for i := range parts {
-		parts[i] = start + parts[i]
+var list = regexp.MustCompile(`^(.*=)(\d+(?:,\d+)+)(.*)$`)
+
+// each returns the loads of a list: "visitors=1,64" is visitors=1 and visitors=64.
+func each(loads string) (all []string) {
+	m := list.FindStringSubmatch(loads)
+	if m == nil {
+		return []string{loads}
 	}
-	return parts
+	for number := range strings.SplitSeq(m[2], ",") {
+		all = append(all, m[1]+number+m[3])
+	}
+	return all
 }

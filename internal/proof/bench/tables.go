@@ -2,67 +2,67 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// A table has a row for each server, or for each pair of servers that are compared, as
-// in "stage2/stage1". It has few columns, to be read on a narrow screen.
-type table struct {
-	name    string // in the comment that is its place in a page
-	heading string
-	rows    []string
-	columns []column
-}
+var bar = regexp.MustCompile(` *\| *`) // between two cells
 
-// A column shows what was measured under a load, see results.cell.
-type column struct{ title, load, unit string }
-
-// tables returns those of the pages, in the order in which they are printed.
-func tables() []table {
-	var all, own []string
-	for _, c := range contenders {
-		all = append(all, c.name)
+// table returns a table of a page with the numbers filled in. Its author has written the
+// headings, and a row for each server or pair of them, as in "stage 2 to stage 1"; there is
+// a column for each load and unit. The table gets a row for the reader's own server, if it is
+// measured. A row of which nothing was measured is left out, which the error says, too.
+func (r *results) table(loads, units, old string) (text string, err error) {
+	if loads == "machine" {
+		return r.machine(), nil
+	}
+	lines := strings.Split(strings.TrimSpace(old), "\n")
+	headings := bar.Split(strings.Trim(lines[0], "| "), -1)
+	columns := 1 + len(each(loads))*len(strings.Split(units, ","))
+	if len(lines) < 3 || len(headings) != columns {
+		return old, fmt.Errorf("a table of %s under %s has to have %d headings, and rows", units, loads, columns)
 	}
 	if *mine != "" {
-		own = []string{all[len(all)-1] + "/stage5"}
+		own := contenders[len(contenders)-1].title
+		if strings.Contains(lines[2], " to ") {
+			own += " to stage 5"
+		}
+		lines = append(lines, own)
 	}
-	pairs := func(names ...string) []string { return append(names, own...) }
-	return []table{
-		{name: "machine"},
-		{"throughput", "requests/s", all, prompt("req/s")},
-		{"throughput-ratios", "requests/s to those of",
-			pairs("stage2/stage1", "stage3/stage1", "stage4/stage1", "stage5/stage1"), prompt("req/s")},
-		{"cpu", "CPU time, µs", all, prompt("cpu-µs/req")},
-		{"cpu-ratios", "CPU time to that of", pairs("stage2/stage1", "stage3/stage1", "stage5/stage1",
-			"stage5/stage4", "stage5/nethttp", "stage1/limit", "stage5/limit"), prompt("cpu-µs/req")},
-		{"prompt-waits", "wait, ms", all, prompt("wait")},
-		{"beside", "wait, ms", all, []column{
-			{"alone", "Beside/visitors=1/slow=0", "wait"},
-			{"beside 1", "Beside/visitors=1/slow=1", "wait"},
-			{"beside 50", "Beside/visitors=1/slow=50", "wait"}}},
-		{"beside-ratios", "median to that alone", all, []column{
-			{"beside 1", "Beside/visitors=1/slow=1:Beside/visitors=1/slow=0", "p50-µs"},
-			{"beside 50", "Beside/visitors=1/slow=50:Beside/visitors=1/slow=0", "p50-µs"}}},
-		{"beside-many", "wait beside 1, ms", all, []column{
-			{"1", "Beside/visitors=1/slow=1", "wait"},
-			{"64", "Beside/visitors=64/slow=1", "wait"},
-			{"512", "Beside/visitors=512/slow=1", "wait"}}},
-		{"silent-0", "nobody silent", all, silent("Silent/silent=0")},
-		{"silent-1000", "1,000 silent", all, silent("Silent/silent=1000")},
-		{"silent-10000", "10,000 silent", all, silent("Silent/silent=10000")},
+	rows := [][]string{headings, nil}
+	for _, line := range lines[2:] {
+		row, measured := bar.Split(strings.Trim(line, "| "), 2)[:1], false
+		server := names().Replace(row[0])
+		for _, load := range each(loads) {
+			for unit := range strings.SplitSeq(units, ",") {
+				cell := r.cell(load, unit, server)
+				row, measured = append(row, cell), measured || cell != missing
+			}
+		}
+		if measured {
+			rows = append(rows, row)
+		} else {
+			err = errors.Join(err, fmt.Errorf("nothing is measured of %s under %s", row[0], loads))
+		}
 	}
+	if len(rows) == 2 {
+		return "", err
+	}
+	return markdown(rows), err
 }
 
-func prompt(unit string) []column {
-	return []column{{"1", "Prompt/visitors=1", unit}, {"64", "Prompt/visitors=64", unit}, {"512", "Prompt/visitors=512", unit}}
-}
-
-func silent(load string) []column {
-	return []column{{"threads", load, "threads"}, {"bytes each", load, "B/silent"}, {"the next visitor", load, "next"}}
+// names makes "stage2/stage1" of "stage 2 to stage 1".
+func names() *strings.Replacer {
+	pairs := []string{" to ", "/"}
+	for _, c := range contenders {
+		pairs = append(pairs, c.title, c.name)
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // machine says where and how often the benchmarks ran.
@@ -140,29 +140,9 @@ func whole(value float64) string {
 	return fmt.Sprintf("%s,%03d", whole(value/1000), int(math.Mod(value, 1000)))
 }
 
-// text returns the table in GitHub's Markdown. All columns but the first hold numbers. Rows of which nothing
-// was measured are left out, and so is a table without rows. The table of the machine is a line.
-func (t table) text(r *results) string {
-	if t.name == "machine" {
-		return r.machine()
-	}
-	rows := [][]string{{t.heading}, nil}
-	for _, c := range t.columns {
-		rows[0] = append(rows[0], c.title)
-	}
-	for _, server := range t.rows {
-		row, measured := []string{title(server)}, false
-		for _, c := range t.columns {
-			cell := r.cell(c.load, c.unit, server)
-			row, measured = append(row, cell), measured || cell != missing
-		}
-		if measured {
-			rows = append(rows, row)
-		}
-	}
-	if len(rows) == 2 {
-		return ""
-	}
+// markdown returns a table in GitHub's Markdown, with a line in place of the second row. All
+// columns but the first hold numbers.
+func markdown(rows [][]string) string {
 	width := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -185,17 +165,4 @@ func (t table) text(r *results) string {
 		text.WriteString("\n")
 	}
 	return text.String()
-}
-
-// title returns what a table calls a server, or a pair of them.
-func title(name string) string {
-	if a, b, isPair := strings.Cut(name, "/"); isPair {
-		return title(a) + " to " + title(b)
-	}
-	for _, c := range contenders {
-		if c.name == name {
-			return c.title
-		}
-	}
-	return name
 }
