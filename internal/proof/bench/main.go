@@ -57,6 +57,10 @@ func main() {
 	case *update && (only.String() != "." || *mine != ""):
 		log.Fatal("-update keeps whole measurements only, of the servers in the repository")
 	}
+	if *mine != "" {
+		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
+		contenders = append(contenders, contender{name, name, *mine, impatient, "^$"})
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // the next signal ends this process at once
@@ -115,10 +119,6 @@ func run(ctx context.Context) error {
 // measure runs the benchmarks, and returns the results in Go's benchmark format.
 func measure(ctx context.Context) ([]byte, error) {
 	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
-	if *mine != "" {
-		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
-		contenders = append(contenders, contender{name, name, *mine, impatient, "^$"})
-	}
 	benchmarks := choose()
 	if len(benchmarks) == 0 {
 		return nil, errors.New("no benchmark has such a name")
