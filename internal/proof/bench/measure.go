@@ -20,13 +20,13 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// measured is for how long visitors come who are measured.
+// measured is for how long prompt visitors come when they are measured.
 const measured = 400 * time.Millisecond
 
 // measurePrompt measures a number of visitors who ask for the home page again and
-// again, for so long. The metrics are the replies a second, the median and the 99th percentile of
-// how long a visitor waited for one, from before connecting until after reading it,
-// and the server's CPU time for each.
+// again, for so long. The metrics are the replies a second, the median and the 99th
+// percentile of how long a visitor waited for one, from before connecting until after
+// reading it, and the server's CPU time for each.
 func measurePrompt(s *server.Server, visitors int, duration time.Duration) (*benchfmt.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
