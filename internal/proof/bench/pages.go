@@ -18,9 +18,9 @@ import (
 //	| stage 1  |   |    |
 //	<!-- end of table -->
 //
-// is a table, whose cells are filled with what was measured under several loads, or in
-// several units, see results.cell; or, with "machine" instead of both, a line that says
-// on which. In a sentence,
+// is a table. Its cells are filled with what was measured, under several loads or in
+// several units, see results.cell. With "machine" in place of both it is a line about
+// the machine. In a sentence,
 //
 //	<!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n -->
 //
@@ -58,7 +58,8 @@ func fillPages(r *results) (pages map[string]string, err error) {
 	return pages, errors.Join(errs...)
 }
 
-// fill returns one page with its tables and numbers, and what is wrong with it.
+// fill returns one page with its tables and numbers, and what is wrong with it. What cannot
+// be filled stays as it is.
 func fill(page string, r *results) (filled string, err error) {
 	var errs []error
 	begun, found := len(placeStart.FindAllString(page, -1)), len(place.FindAllString(page, -1))
@@ -71,8 +72,10 @@ func fill(page string, r *results) (filled string, err error) {
 		switch {
 		case m[1] != "":
 			text, err := r.table(m[1], m[2], m[3])
+			if err == nil {
+				return comment + "\n" + text + "<!-- end of table -->\n"
+			}
 			errs = append(errs, err)
-			return comment + "\n" + text + "<!-- end of table -->\n"
 		case m[4] != "":
 			number, _, _ := strings.Cut(r.cell(m[4], m[5], m[6]), " (") // a ratio without its spread
 			if number != missing {
