@@ -1,19 +1,23 @@
-"""Reads what go test -json prints: shows what failed, and which tests were skipped."""
-import json, re, sys
+"""Reads what go test -json prints. Shows the result of each package, and at the end what
+the tests that failed have printed. A test that was skipped has failed, unless a line of
+.ci/skips matches its name."""
+import json
+import re
+import sys
 
-expected = [line.strip() for line in open(".ci/skips") if line.strip()]
-output, failed, skipped = {}, [], []
+expected = open(".ci/skips").read().split()
+output, failed = {}, []
 for line in sys.stdin:
-    try: event = json.loads(line)
-    except ValueError: print(line, end=""); continue
-    key = (event.get("Package") or event.get("ImportPath"), event.get("Test"))
-    if event["Action"] in ("output", "build-output"): output.setdefault(key, []).append(event["Output"])
-    elif event["Action"] in ("fail", "build-fail"): failed.append(key)
-    elif event["Action"] == "skip" and key[1]: skipped.append(key)
-    if key[1] is None and event["Action"] in ("pass", "fail"):
-        print("%s %s %.1f s" % (event["Action"], key[0], event.get("Elapsed", 0)), flush=True)
-for key in failed:
-    print("\n== failed: %s %s\n%s" % (key[0], key[1] or "", "".join(output.get(key, []))[:4000]))
-skipped = [k for k in skipped if not any(re.search(e, k[1]) for e in expected)]
-for key in skipped: print("skipped, which .ci/skips does not expect: %s %s" % key)
-sys.exit(bool(failed or skipped))
+    event = json.loads(line)
+    action, test = event["Action"], event.get("Test")
+    name = (event.get("Package") or event["ImportPath"]) + (" " + test if test else "")
+    output[name] = output.get(name, "") + event.get("Output", "")
+    if action == "skip" and test and not any(re.search(e, test) for e in expected):
+        failed.append(("skipped, and .ci/skips does not name it", name))
+    if action in ("fail", "build-fail"):
+        failed.append(("failed", name))
+    if action in ("pass", "fail") and not test:
+        print(action, name, event["Elapsed"], "s", flush=True)
+for reason, name in failed:
+    print("\n== %s: %s\n%s" % (reason, name, output[name][:4000]))
+sys.exit(len(failed) > 0)

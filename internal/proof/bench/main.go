@@ -30,41 +30,43 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/perf/benchfmt"
 
 	"example.com/concurrent-web-server/internal/server"
 )
 
+const rawFile = "internal/proof/bench/testdata/bench.txt"
+
 var (
-	rounds  = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)
-	filter  = flag.String("bench", ".", "only the benchmarks whose names match `regexp`")
-	mine    = flag.String("server", "", "measure the `server` too: a folder with a Go program, or a command")
-	raw     = flag.Bool("raw", false, "print Go's benchmark format instead of tables")
-	update  = flag.Bool("update", false, "keep the measurements, and make the tables in the pages anew")
-	rawFile = "internal/proof/bench/testdata/bench.txt"
+	rounds = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)
+	only   = new(regexp.Regexp)
+	mine   = flag.String("server", "", "measure the `server` too: a folder with a Go program, or a command")
+	raw    = flag.Bool("raw", false, "print Go's benchmark format instead of tables")
+	update = flag.Bool("update", false, "keep the measurements, and make the tables in the pages anew")
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
+	flag.TextVar(only, "bench", regexp.MustCompile("."), "only the benchmarks whose names match `regexp`")
 	flag.Parse()
-	only, err := regexp.Compile(*filter)
 	switch {
-	case err != nil:
-		log.Fatal(err)
 	case flag.NArg() > 0:
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
-	case *update && (*filter != "." || *mine != ""):
+	case *update && (only.String() != "." || *mine != ""):
 		log.Fatal("-update keeps whole measurements only, of the servers in the repository")
+	}
+	if *mine != "" {
+		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
+		contenders = append(contenders, contender{name, name, *mine, impatient, "^$"})
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // the next signal ends this process at once
 		server.KillAll()
 	})
-	err = run(ctx, only)
+	err := run(ctx)
 	if err != nil && ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr, "\nbench: interrupted; no file was changed")
 		os.Exit(130)
@@ -74,47 +76,50 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, only *regexp.Regexp) error {
+func run(ctx context.Context) error {
 	var output []byte
 	var err error
 	if *rounds > 0 {
-		output, err = measure(ctx, only)
+		output, err = measure(ctx)
 	} else {
 		output, err = os.ReadFile(rawFile)
 	}
 	if err != nil {
 		return err
 	}
-	if *raw {
-		os.Stdout.Write(output)
-	}
 	results, err := parse(bytes.NewReader(output))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case *update:
+	}
+	if *update {
 		if err := os.WriteFile(rawFile, output, 0o644); err != nil {
 			return err
 		}
-		return updatePages(results)
-	case !*raw:
-		for _, t := range tables {
-			if text := t.text(results); text != "" {
-				fmt.Println(text)
+		pages, wrong := fillPages(results) // written all the same: a sentence may have to change
+		for name, page := range pages {
+			if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
+				return err
 			}
 		}
+		return wrong
 	}
-	return nil
+	if *raw {
+		_, err := os.Stdout.Write(output)
+		return err
+	}
+	page, err := os.ReadFile("docs/measurements.md")
+	for _, m := range place.FindAllStringSubmatch(string(page), -1) {
+		if text, _ := results.table(m[1], m[2], m[3]); m[1] != "" && text != "" {
+			fmt.Println(text)
+		}
+	}
+	return err
 }
 
 // measure runs the benchmarks, and returns the results in Go's benchmark format.
-func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
+func measure(ctx context.Context) ([]byte, error) {
 	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
-	if *mine != "" {
-		name := strings.ReplaceAll(filepath.Base(*mine), " ", "_")
-		contenders = append(contenders, contender{name: name, title: name, folder: *mine})
-	}
-	benchmarks := choose(only)
+	benchmarks := choose()
 	if len(benchmarks) == 0 {
 		return nil, errors.New("no benchmark has such a name")
 	}
@@ -130,11 +135,14 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 		}
 	}
 	var output bytes.Buffer
+	fmt.Fprintf(&output, "goos: %s\ngoarch: %s\ngo: %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Fprintf(&output, "cores: %d\ncpu: %s\nkernel: %s\n\n", runtime.NumCPU(),
+		firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor"),
+		firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS))
 	writer := benchfmt.NewWriter(&output)
-	start := time.Now()
 	for round := range *rounds {
 		for i, b := range benchmarks {
-			progress(round, i, len(benchmarks), start, b.name)
+			progress("round %d of %d, %d of %d: %s", round+1, *rounds, i+1, len(benchmarks), b.name)
 			result, err := b.run(programs[b.server.name])
 			if err != nil && ctx.Err() == nil { // the machine may have been too busy for a while
 				fmt.Fprintf(os.Stderr, "\n%s: %v; it is run once more\n", b.name, err)
@@ -143,53 +151,13 @@ func measure(ctx context.Context, only *regexp.Regexp) ([]byte, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.name, err)
 			}
-			result.Config = machine()
 			if err := writer.Write(result); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if onTerminal() {
-		fmt.Fprint(os.Stderr, clearLine)
-	}
+	progress("")
 	return output.Bytes(), nil
-}
-
-const clearLine = "\r\x1b[K"
-
-// progress writes a line over the one before it, or, if standard error is not a
-// terminal, a line for each round.
-func progress(round, i, n int, start time.Time, name string) {
-	done, left := round*n+i, ""
-	if done > 0 {
-		left = (time.Since(start) * time.Duration(*rounds*n-done) / time.Duration(done)).Round(time.Second).String() + " left, "
-	}
-	if onTerminal() {
-		fmt.Fprintf(os.Stderr, clearLine+"round %d of %d: %s%s", round+1, *rounds, left, name)
-	} else if i == 0 {
-		fmt.Fprintf(os.Stderr, "round %d of %d: %s%d benchmarks\n", round+1, *rounds, left, n)
-	}
-}
-
-func onTerminal() bool {
-	info, err := os.Stderr.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// machine says where the benchmarks run.
-func machine() []benchfmt.Config {
-	var config []benchfmt.Config
-	for _, c := range [][2]string{
-		{"goos", runtime.GOOS},
-		{"goarch", runtime.GOARCH},
-		{"go", runtime.Version()},
-		{"cores", fmt.Sprint(runtime.NumCPU())},
-		{"cpu", firstMatch("/proc/cpuinfo", `model name\s*: (.*)`, "unknown processor")},
-		{"kernel", firstMatch("/proc/version", `^(Linux version \d+\.\d+)`, runtime.GOOS)},
-	} {
-		config = append(config, benchfmt.Config{Key: c[0], Value: []byte(c[1]), File: true})
-	}
-	return config
 }
 
 // firstMatch returns what the group of the pattern matches in the file.
@@ -199,4 +167,11 @@ func firstMatch(file, pattern, otherwise string) string {
 		return string(m[1])
 	}
 	return otherwise
+}
+
+// progress writes a line over the one before it.
+func progress(format string, args ...any) {
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
+	}
 }

@@ -12,14 +12,19 @@ import (
 
 // What is measured stands in the pages at three kinds of comments:
 //
-//	<!-- table: cpu -->
+//	<!-- table: Prompt/visitors=1,64 cpu-µs/req -->
+//	| CPU time | 1 | 64 |
+//	|----------|--:|---:|
+//	| stage 1  |   |    |
 //	<!-- end of table -->
 //
-// has a table between its lines. In a sentence,
+// is a table. Its cells are filled with what was measured, under several loads or in
+// several units, see results.cell. With "machine" in place of both it is a line about
+// the machine. In a sentence,
 //
 //	<!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n -->
 //
-// has a number: of a load, a unit and a server, or a ratio, see spread. And
+// has a number: of a load, a unit and a server, or a ratio, see results.spread. And
 //
 //	<!-- claim: Prompt/visitors=1,64 cpu-µs/req stage5/stage4 < 1.1 -->
 //
@@ -27,115 +32,92 @@ import (
 // quartile to quartile, is below 1.1, or above it with >. Several loads or servers
 // stand for a claim about each.
 var (
-	tablePlace  = regexp.MustCompile(`(?s)<!-- table: (\S+) -->\n.*?<!-- end of table -->\n`)
-	numberPlace = regexp.MustCompile(`<!-- n: (\S+) (\S+) (\S+) -->.*?<!-- /n -->`)
-	claimPlace  = regexp.MustCompile(`<!-- claim: (\S+) (\S+) (\S+) ([<>]) ([\d.]+) -->`)
+	place = regexp.MustCompile(`<!-- table: (\S+)(?: (\S+))? -->\n([^<]*)<!-- end of table -->\n` +
+		`|<!-- n: (\S+) (\S+) (\S+) -->[^<]*<!-- /n -->` +
+		`|<!-- claim: (\S+) (\S+) (\S+) ([<>]) (\d+\.?\d*) -->`)
+	placeStart = regexp.MustCompile(`<!-- (table|n|claim):`)
 )
 
-// fillPages returns the pages as they have to be, by their names, with what is wrong
-// with them: a claim that does not hold, or a place that cannot be filled.
-func fillPages(r *results) (pages map[string]string, problems []error) {
+// fillPages returns the pages as they have to be, by their names. The error says what is
+// wrong with them: a claim that does not hold, or a place that cannot be filled.
+func fillPages(r *results) (pages map[string]string, err error) {
 	pages = make(map[string]string)
 	names, _ := filepath.Glob("docs/*.md")
-	places := ""
+	var errs []error
 	for _, name := range append(names, "README.md") {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, []error{err}
+			return nil, err
 		}
-		page, found := fill(string(text), r)
-		pages[name], places = page, places+page
-		for _, problem := range found {
-			problems = append(problems, fmt.Errorf("%s: %w", name, problem))
+		page, err := fill(string(text), r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
+		pages[name] = page
 	}
-	for _, t := range tables {
-		if !strings.Contains(places, "<!-- table: "+t.name+" -->") {
-			problems = append(problems, fmt.Errorf("no page has a place for the table %s", t.name))
-		}
-	}
-	return pages, problems
+	return pages, errors.Join(errs...)
 }
 
-// updatePages writes the pages. The error says which claims do not hold.
-func updatePages(r *results) error {
-	pages, problems := fillPages(r)
-	for name, page := range pages {
-		if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
-			return err
-		}
+// fill returns one page with its tables and numbers, and what is wrong with it. What cannot
+// be filled stays as it is.
+func fill(page string, r *results) (filled string, err error) {
+	var errs []error
+	begun, found := len(placeStart.FindAllString(page, -1)), len(place.FindAllString(page, -1))
+	if begun != found {
+		errs = append(errs, fmt.Errorf("%d comments begin with table:, n: or claim:, and %d are well-formed", begun, found))
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("the pages are written, but they are wrong:\n%w", errors.Join(problems...))
-	}
-	return nil
-}
-
-// fill returns one page with its tables and numbers, and what is wrong with it.
-func fill(page string, r *results) (filled string, problems []error) {
-	for start, place := range map[string]*regexp.Regexp{"<!-- table:": tablePlace, "<!-- n:": numberPlace, "<!-- claim:": claimPlace} {
-		if begun, whole := strings.Count(page, start), len(place.FindAllString(page, -1)); begun != whole {
-			problems = append(problems, fmt.Errorf("%d comments begin with %s, and %d are well-formed", begun, start, whole))
-		}
-	}
-	page = tablePlace.ReplaceAllStringFunc(page, func(old string) string {
-		name := tablePlace.FindStringSubmatch(old)[1]
-		for _, t := range tables {
-			if t.name == name {
-				return "<!-- table: " + name + " -->\n" + t.text(r) + "<!-- end of table -->\n"
+	filled = place.ReplaceAllStringFunc(page, func(old string) string {
+		m := place.FindStringSubmatch(old)
+		comment := old[:strings.Index(old, "-->")+len("-->")]
+		switch {
+		case m[1] != "":
+			text, err := r.table(m[1], m[2], m[3])
+			if err == nil {
+				return comment + "\n" + text + "<!-- end of table -->\n"
 			}
+			errs = append(errs, err)
+		case m[4] != "":
+			number, _, _ := strings.Cut(r.cell(m[4], m[5], m[6]), " (") // a ratio without its spread
+			if number != missing {
+				return comment + number + "<!-- /n -->"
+			}
+			errs = append(errs, fmt.Errorf("not measured: %s", old))
+		default:
+			errs = append(errs, r.check(old, m[7], m[8], m[9], m[10], m[11]))
 		}
-		problems = append(problems, fmt.Errorf("there is no table %s", name))
 		return old
 	})
-	page = numberPlace.ReplaceAllStringFunc(page, func(old string) string {
-		m := numberPlace.FindStringSubmatch(old)
-		form := round
-		switch {
-		case strings.Contains(m[1], ":"), strings.Contains(m[3], "/"):
-			form = hundredths
-		case m[2] == "threads", m[2] == "connected":
-			form = whole
-		}
-		number := r.show(m[1], m[2], m[3], form)
-		if number == missing {
-			problems = append(problems, fmt.Errorf("not measured: %s", old))
-		}
-		return fmt.Sprintf("<!-- n: %s %s %s -->%s<!-- /n -->", m[1], m[2], m[3], number)
-	})
-	for _, m := range claimPlace.FindAllStringSubmatch(page, -1) {
-		problems = append(problems, r.check(m[0], m[1], m[2], m[3], m[4], m[5])...)
-	}
-	return page, problems
+	return filled, errors.Join(errs...)
 }
 
 // check returns what does not hold of a claim.
-func (r *results) check(claim, loads, unit, servers, sign, number string) (problems []error) {
-	bound, err := strconv.ParseFloat(number, 64)
-	if err != nil {
-		return []error{fmt.Errorf("%s: %w", claim, err)}
-	}
+func (r *results) check(claim, loads, unit, servers, sign, number string) error {
+	bound, _ := strconv.ParseFloat(number, 64)
+	var errs []error
 	for _, load := range each(loads) {
-		for _, server := range each(servers) {
+		for server := range strings.SplitSeq(servers, ",") {
 			s, ok := r.spread(load, unit, server)
 			switch {
 			case !ok:
-				problems = append(problems, fmt.Errorf("%s: %s of %s is not measured", claim, unit, server))
+				errs = append(errs, fmt.Errorf("%s: %s of %s is not measured", claim, unit, server))
 			case sign == "<" && s.high >= bound || sign == ">" && s.low <= bound:
-				problems = append(problems, fmt.Errorf("%s does not hold: %s of %s is %v", claim, load, server, s))
+				errs = append(errs, fmt.Errorf("%s does not hold: %s of %s is %v", claim, load, server, s))
 			}
 		}
 	}
-	return problems
+	return errors.Join(errs...)
 }
 
-// each returns the parts of a list with commas: "visitors=1,64" is visitors=1 and
-// visitors=64.
-func each(list string) []string {
-	start := list[:strings.LastIndex(list, "=")+1]
-	parts := strings.Split(list[len(start):], ",")
-	for i := range parts {
-		parts[i] = start + parts[i]
+var list = regexp.MustCompile(`^(.*=)(\d+(?:,\d+)+)(.*)$`)
+
+// each returns the loads of a list: "visitors=1,64" is visitors=1 and visitors=64.
+func each(loads string) (all []string) {
+	m := list.FindStringSubmatch(loads)
+	if m == nil {
+		return []string{loads}
 	}
-	return parts
+	for number := range strings.SplitSeq(m[2], ",") {
+		all = append(all, m[1]+number+m[3])
+	}
+	return all
 }

@@ -15,6 +15,7 @@ import (
 type results struct {
 	config map[string]string    // such as "cpu": "some processor"
 	values map[metric][]float64 // one for each round
+	rounds int
 }
 
 // A metric is one of the numbers of one benchmark.
@@ -38,25 +39,14 @@ func parse(r io.Reader) (*results, error) {
 			for _, v := range record.Values {
 				m := metric{record.Name.String(), v.Unit}
 				all.values[m] = append(all.values[m], v.Value)
+				all.rounds = max(all.rounds, len(all.values[m]))
 			}
 		}
 	}
-	if err := reader.Err(); err != nil {
-		return nil, err
-	}
-	if len(all.values) == 0 {
+	if reader.Err() == nil && all.rounds == 0 {
 		return nil, errors.New("no results of benchmarks")
 	}
-	return all, nil
-}
-
-// rounds returns how often the benchmarks ran.
-func (r *results) rounds() int {
-	most := 0
-	for _, values := range r.values {
-		most = max(most, len(values))
-	}
-	return most
+	return all, reader.Err()
 }
 
 // A spread is the median of a value over the rounds, and its quartiles: half of

@@ -1,7 +1,11 @@
 package nethttp
 
 import (
+	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,9 +15,9 @@ import (
 
 const root = "../../.."
 
-func open(t *testing.T) *server.Program {
+func open(t *testing.T, folder string) *server.Program {
 	t.Helper()
-	program, err := server.Open(filepath.Join(root, "docs/examples/nethttp"))
+	program, err := server.Open(filepath.Join(root, folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,22 +25,26 @@ func open(t *testing.T) *server.Program {
 	return program
 }
 
-// Some scripts do not hold of net/http, which is right in each. fails is part of
-// what the script says; docs/beyond.md has the scripts and the reasons.
-var exceptions = []struct{ script, fails, reason string }{
-	{"without-a-network/handler", "undefined: handleConnection",
-		"A handler is tested without a network, but asks for other things than a reader and a writer."},
+// page returns the matches of a pattern in docs/beyond.md, and their groups.
+func page(t *testing.T, pattern string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs/beyond.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1)
 }
+
+// exceptions are the scripts that do not hold of net/http, with part of what each says
+// then. docs/beyond.md has a table of them, with the reasons why net/http is right.
+var exceptions = map[string]string{"without-a-network/handler": "undefined: handleConnection"}
 
 // TestScripts tells of net/http what is told of stage 5. Every script holds,
 // but for the exceptions, which fail as they should.
 func TestScripts(t *testing.T) {
-	program, stage5 := open(t), behaviour.Stages[4]
-	runner := &behaviour.Runner{Root: root, Program: program, Has: stage5.Has}
-	expected := map[string]string{}
-	for _, e := range exceptions {
-		expected[e.script] = e.fails
-	}
+	stage5 := behaviour.Stages[4]
+	runner := &behaviour.Runner{Root: root, Program: open(t, "docs/examples/nethttp"), Has: stage5.Has}
+	var failed []string
 	for _, r := range runner.RunAll(t.Context(), &stage5, 16, nil).Results {
 		// A request that the server has read, but not yet handed to a handler when
 		// Shutdown comes, is dropped. A script cannot see whether it has been.
@@ -44,18 +52,22 @@ func TestScripts(t *testing.T) {
 		for try := 0; r.Failed && serving && try < 10; try++ {
 			r = runner.RunAlone(r.Script)
 		}
-		fails, exception := expected[r.Script]
-		delete(expected, r.Script)
-		switch {
-		case exception && r.Skipped == "" && !r.Failed:
-			t.Errorf("%s holds of net/http, too: it is no exception", r.Script)
-		case exception && !strings.Contains(r.Reason, fails):
-			t.Errorf("for another reason than %q:\n%s", fails, r)
-		case !exception && r.Failed:
-			t.Error(r)
+		if !r.Failed {
+			continue
+		}
+		failed = append(failed, r.Script)
+		if reason, ok := exceptions[r.Script]; !ok || !strings.Contains(r.Reason, reason) {
+			t.Errorf("want failures of %q only:\n%s", exceptions, r)
 		}
 	}
-	for script := range expected {
-		t.Errorf("%s is not among the scripts", script)
+	var listed []string
+	for _, row := range page(t, `(?m)^\| \[(\S+)\]\(\.\./testdata/\S+\.txtar\) \| .+ \|$`) {
+		listed = append(listed, row[1])
+	}
+	slices.Sort(failed)
+	slices.Sort(listed)
+	want := slices.Sorted(maps.Keys(exceptions))
+	if !slices.Equal(failed, want) || !slices.Equal(listed, want) {
+		t.Errorf("%q fail, and docs/beyond.md lists %q; want %q", failed, listed, want)
 	}
 }
