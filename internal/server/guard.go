@@ -1,139 +1,90 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"maps"
 	"os/exec"
-	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 )
 
-// running are the servers that have been started and not killed, until KillAll
-// makes it nil.
+// alive ends with KillAll, and ends what is being built.
+var alive, end = context.WithCancel(context.Background())
+
+// What is to be undone when this process ends.
 var (
-	runningMu sync.Mutex
-	running   = map[*Server]bool{}
+	leftMu  sync.Mutex
+	running = map[*Server]bool{} // those who have been started and not killed
+	folders []string
 )
 
-// alive ends with KillAll, and ends what is being built.
-var alive, endBuilds = context.WithCancel(context.Background())
-
 // register starts the server's process, unless KillAll has been called.
-func (s *Server) register(start func() error) error {
-	runningMu.Lock()
-	defer runningMu.Unlock()
-	if running == nil {
+func (s *Server) register(cmd *exec.Cmd) error {
+	leftMu.Lock()
+	defer leftMu.Unlock()
+	if alive.Err() != nil {
 		return errors.New("interrupted")
 	}
-	if err := start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
-	running[s] = true
+	s.PID, running[s] = cmd.Process.Pid, true
+	tellGuard()
 	return nil
 }
 
 func (s *Server) unregister() {
-	runningMu.Lock()
-	defer runningMu.Unlock()
+	leftMu.Lock()
+	defer leftMu.Unlock()
 	delete(running, s)
+	tellGuard()
 }
 
 // KillAll ends all servers that this process has started, and sees to it that
 // it starts no more of them: it is about to end.
 func KillAll() {
-	endBuilds()
-	runningMu.Lock()
-	servers := running
-	running = nil
-	runningMu.Unlock()
+	end()
+	leftMu.Lock()
+	servers := maps.Clone(running)
+	leftMu.Unlock()
 	for s := range servers {
 		s.Kill()
 	}
 }
 
-// The guard is a shell that outlives this process by as long as it takes to
-// kill the servers, and to remove the folders, that it left behind. It learns of
-// its end, even by SIGKILL, because its standard input ends.
-var startGuard = sync.OnceValue(func() *os.File {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil
+// RemoveAtEnd has a folder removed when this process has ended, however it does.
+func RemoveAtEnd(folder string) {
+	leftMu.Lock()
+	defer leftMu.Unlock()
+	folders = append(folders, folder)
+	tellGuard()
+}
+
+// The guard is a shell that outlives this process: when its standard input ends, which
+// it does even if this process is killed, the shell runs the last line that it has read.
+var startGuard = sync.OnceValue(func() io.Writer {
+	cmd := exec.Command("sh", "-c", `while read -r line; do last=$line; done; eval "$last"`)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for the guard
+	stdin, err := cmd.StdinPipe()
+	if err != nil || cmd.Start() != nil {
+		return io.Discard
 	}
-	defer r.Close()
-	cmd := exec.Command("sh", "-c", `
-		live=" "
-		folders=
-		while read -r op pid; do
-			case $op in
-			/) folders="$folders
-$pid" ;;
-			+) live="$live$pid " ;;
-			-) case $live in *" $pid "*) live="${live%% $pid *} ${live#* $pid }" ;; esac ;;
-			esac
-		done
-		for pid in $live; do kill -KILL "-$pid" 2>/dev/null; done
-		IFS="
-"
-		for folder in $folders; do rm -rf "$folder"; done`)
-	cmd.Stdin = r
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cmd.Start() != nil {
-		w.Close()
-		return nil
-	}
-	guardPID.Store(int32(cmd.Process.Pid))
-	return w
+	return stdin
 })
 
-var guardPID atomic.Int32
-
-func guard(pid int)   { tellGuard("+ " + strconv.Itoa(pid)) }
-func unguard(pid int) { tellGuard("- " + strconv.Itoa(pid)) }
-
-// RemoveAtEnd has a folder removed when this process has ended, however it does.
-func RemoveAtEnd(folder string) { tellGuard("/ " + folder) }
-
-var guardMu sync.Mutex
-
-func tellGuard(line string) {
-	guardMu.Lock()
-	defer guardMu.Unlock()
-	if w := startGuard(); w != nil {
-		fmt.Fprintln(w, line)
+// tellGuard tells the guard what is to be done by now. The caller holds leftMu.
+func tellGuard() {
+	line := "for pid in"
+	for s := range running {
+		line += fmt.Sprintf(" %d", s.PID)
 	}
-}
-
-// output keeps the first megabyte of what is written to it.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more bool
-}
-
-const mostOutput = 1 << 20
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	room := mostOutput - o.text.Len()
-	o.text.Write(p[:min(room, len(p))])
-	o.more = o.more || len(p) > room
-	return len(p), nil
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func (o *output) flooded() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.more
+	line += "; do kill -KILL -$pid; done; rm -rf"
+	for _, folder := range folders {
+		line += " '" + strings.ReplaceAll(folder, "'", `'\''`) + "'"
+	}
+	fmt.Fprintln(startGuard(), line)
 }

@@ -7,28 +7,29 @@ import (
 	"syscall"
 )
 
-// The states of a TCP connection, as bits of a set.
+// The states of a TCP connection in which its ends can still speak.
 const (
-	established = 1 << 1
-	closeWait   = 1 << 8 // established, and the other end has no more to say
+	established = 1
+	closeWait   = 8 // the other end has no more to say
 )
 
 // tcpDiag asks the kernel for one connection, by its two ends: whether whoever
 // has the local end has accepted it, and how many bytes have come that it has
-// not read. It says !ok if there is none, or if this kernel does not answer such
-// questions (see sock_diag(7)). Unlike /proc/net/tcp, which has every connection
-// of the system, its answer takes no longer where there are many.
-func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok bool) {
+// not read. The error is ENOENT if there is none. Unlike /proc/net/tcp, which has every
+// connection of the system, its answer takes no longer where there are many.
+func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, err error) {
 	replies, err := sockDiag(0, ^uint32(0), local, remote)
-	// Where there is no such connection, the kernel answers with the listener.
-	if err != nil || len(replies) == 0 || replies[0].remotePort() != remote.Port() {
-		return false, 0, false
+	if err != nil {
+		return false, 0, err
 	}
 	reply := replies[0]
+	if remotePort(reply) != remote.Port() {
+		return false, 0, nil // the kernel answers with the listener
+	}
 	state, inode := reply[1], binary.NativeEndian.Uint32(reply[68:])
 	// A connection has an inode once it is accepted.
-	accepted = inode != 0 && 1<<state&(established|closeWait) != 0
-	return accepted, binary.NativeEndian.Uint32(reply[56:]), true
+	accepted = inode != 0 && (state == established || state == closeWait)
+	return accepted, binary.NativeEndian.Uint32(reply[56:]), nil
 }
 
 // Visitors returns the established IPv4 connections to a port of this machine, by the
@@ -36,21 +37,18 @@ func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok boo
 // a second where a benchmark leaves 50,000 connections behind.
 func Visitors(port int) (remote []uint16, err error) {
 	local := netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port))
-	replies, err := sockDiag(syscall.NLM_F_DUMP, established, local, netip.AddrPort{})
+	replies, err := sockDiag(syscall.NLM_F_DUMP, 1<<established, local, netip.AddrPort{})
 	for _, reply := range replies {
-		remote = append(remote, reply.remotePort())
+		remote = append(remote, remotePort(reply))
 	}
 	return remote, err
 }
 
-// A diagReply is a struct inet_diag_msg, of 72 bytes.
-type diagReply []byte
-
-func (r diagReply) remotePort() uint16 { return binary.BigEndian.Uint16(r[6:]) }
+func remotePort(reply []byte) uint16 { return binary.BigEndian.Uint16(reply[6:]) }
 
 // sockDiag asks the kernel for a TCP connection, or with NLM_F_DUMP for all in a set of
-// states that have the local port: see sock_diag(7).
-func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replies []diagReply, err error) {
+// states that have the local port: see sock_diag(7). Each reply is a struct inet_diag_msg.
+func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replies [][]byte, err error) {
 	const (
 		sockDiagByFamily = 20
 		requestSize      = syscall.SizeofNlMsghdr + 56 // struct inet_diag_req_v2
@@ -82,7 +80,7 @@ func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replie
 		return nil, os.NewSyscallError("sendto", err)
 	}
 	for {
-		b := make([]byte, 8192) // the most that the kernel sends to who takes no more
+		b := make([]byte, 8192) // the kernel sends no more at once to who takes no more
 		n, _, err := syscall.Recvfrom(fd, b, 0)
 		if err != nil {
 			return nil, os.NewSyscallError("recvfrom", err)
@@ -92,13 +90,13 @@ func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replie
 			return nil, err
 		}
 		for _, m := range messages {
-			switch {
-			case m.Header.Type == syscall.NLMSG_DONE:
+			switch m.Header.Type {
+			case syscall.NLMSG_DONE:
 				return replies, nil
-			case m.Header.Type != sockDiagByFamily || len(m.Data) < 72:
-				return nil, syscall.EOPNOTSUPP
+			case syscall.NLMSG_ERROR:
+				return nil, syscall.Errno(-int32(host.Uint32(m.Data)))
 			}
-			replies = append(replies, diagReply(m.Data))
+			replies = append(replies, m.Data)
 		}
 		if flags&syscall.NLM_F_DUMP == 0 {
 			return replies, nil
