@@ -2,64 +2,42 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 )
 
-// alive ends with KillAll, and ends what is being built.
-var alive, end = context.WithCancel(context.Background())
+// KillAll ends all servers that this process has started, and what is being built, and
+// sees to it that it starts no more of them: it is about to end. Each is ended in the
+// background.
+var alive, KillAll = context.WithCancel(context.Background())
 
-// What is to be undone when this process ends.
+// What this process would leave behind if it ended now.
 var (
-	leftMu  sync.Mutex
-	running = map[*Server]bool{} // those who have been started and not killed
+	guardMu sync.Mutex
+	groups  = map[int]bool{} // of the servers that have been started and not killed
 	folders []string
 )
 
-// register starts the server's process, unless KillAll has been called.
-func (s *Server) register(cmd *exec.Cmd) error {
-	leftMu.Lock()
-	defer leftMu.Unlock()
-	if alive.Err() != nil {
-		return errors.New("interrupted")
+// guard has a server's process group killed when this process has ended, or no more.
+func guard(group int, wanted bool) {
+	guardMu.Lock()
+	defer guardMu.Unlock()
+	if wanted {
+		groups[group] = true
+	} else {
+		delete(groups, group)
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	s.PID, running[s] = cmd.Process.Pid, true
 	tellGuard()
-	return nil
-}
-
-func (s *Server) unregister() {
-	leftMu.Lock()
-	defer leftMu.Unlock()
-	delete(running, s)
-	tellGuard()
-}
-
-// KillAll ends all servers that this process has started, and sees to it that
-// it starts no more of them: it is about to end.
-func KillAll() {
-	end()
-	leftMu.Lock()
-	servers := maps.Clone(running)
-	leftMu.Unlock()
-	for s := range servers {
-		s.Kill()
-	}
 }
 
 // RemoveAtEnd has a folder removed when this process has ended, however it does.
 func RemoveAtEnd(folder string) {
-	leftMu.Lock()
-	defer leftMu.Unlock()
+	guardMu.Lock()
+	defer guardMu.Unlock()
 	folders = append(folders, folder)
 	tellGuard()
 }
@@ -76,13 +54,13 @@ var startGuard = sync.OnceValue(func() io.Writer {
 	return stdin
 })
 
-// tellGuard tells the guard what is to be done by now. The caller holds leftMu.
+// tellGuard tells the guard what is to be done by now. The caller holds guardMu.
 func tellGuard() {
-	line := "for pid in"
-	for s := range running {
-		line += fmt.Sprintf(" %d", s.PID)
+	line := "for group in"
+	for group := range groups {
+		line += fmt.Sprintf(" %d", group)
 	}
-	line += "; do kill -KILL -$pid; done; rm -rf"
+	line += "; do kill -KILL -$group; done; rm -rf"
 	for _, folder := range folders {
 		line += " '" + strings.ReplaceAll(folder, "'", `'\''`) + "'"
 	}

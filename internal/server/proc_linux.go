@@ -2,9 +2,7 @@ package server
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -162,11 +160,13 @@ func (s *Server) Memory() (resident, addresses int64, err error) {
 // limit, as that of ulimit -n. With -1 it may open no more files than it has.
 func (s *Server) LimitFiles(n int) error {
 	for _, pid := range ProcessTree(s.PID) {
-		most := n
-		if n < 0 { // the limit is on the numbers of descriptors: the first that is free
-			for most = 0; isOpen(pid, most); {
-				most++
-			}
+		most := max(n, 0)
+		isOpen := func(fd int) bool {
+			_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+			return err == nil
+		}
+		for n < 0 && isOpen(most) { // the limit is on the numbers of descriptors
+			most++
 		}
 		var limit syscall.Rlimit
 		if err := prlimit(pid, nil, &limit); err != nil {
@@ -180,11 +180,6 @@ func (s *Server) LimitFiles(n int) error {
 	return nil
 }
 
-func isOpen(pid, fd int) bool {
-	_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
-	return err == nil
-}
-
 func prlimit(pid int, set, get *syscall.Rlimit) error {
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE,
 		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), 0, 0)
@@ -192,34 +187,6 @@ func prlimit(pid int, set, get *syscall.Rlimit) error {
 		return os.NewSyscallError("prlimit", errno)
 	}
 	return nil
-}
-
-// HasRead says whether the server has accepted the connection that the client's
-// end calls conn, and has read all that was sent to it.
-func (s *Server) HasRead(conn net.Conn) (bool, error) {
-	accepted, unread, err := otherEnd(conn)
-	return accepted && unread == 0, err
-}
-
-// HasAccepted says whether the server has accepted the connection that the client's
-// end calls conn.
-func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
-	accepted, _, err := otherEnd(conn)
-	return accepted, err
-}
-
-// otherEnd says whether the other end of a connection on this machine has been accepted,
-// and how many bytes that were sent to it are unread. It is an error if the kernel does
-// not tell.
-func otherEnd(conn net.Conn) (accepted bool, unread uint32, err error) {
-	visitor := conn.LocalAddr().(*net.TCPAddr).AddrPort()
-	server := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-	accepted, unread, err = tcpDiag(server, visitor)
-	if errors.Is(err, syscall.ENOENT) {
-		// There is no such connection, or the kernel cannot tell of any.
-		_, err = Visitors(int(server.Port()))
-	}
-	return accepted, unread, err
 }
 
 // BecomeSubreaper makes this process the parent of all that its servers start and

@@ -96,16 +96,19 @@ func (p *Program) Start(opt Options) (*Server, error) {
 // launch starts a process and sees to its output and its end.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	s := &Server{single: p.Folder != "", exited: make(chan struct{}), deadline: opt.Deadline}
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.CommandContext(alive, argv[0], argv[1:]...)
+	cmd.Cancel = func() error { return killTree(cmd.Process.Pid) }
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
 	cmd.Dir = opt.Dir
 	cmd.Env = append(cmd.Environ(), opt.Env...)
 	cmd.ExtraFiles = opt.Extra
-	if err := s.register(cmd); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
+	s.PID = cmd.Process.Pid
+	guard(s.PID, true)
 	go func() {
 		cmd.Wait()
 		s.state = cmd.ProcessState
@@ -191,13 +194,19 @@ func (s *Server) Signal(sig syscall.Signal) error {
 // returns when that is done, and may be called again.
 func (s *Server) Kill() {
 	if !s.Exited() {
-		for _, pid := range ProcessTree(s.PID) {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
+		killTree(s.PID)
+		<-s.exited
 	}
 	syscall.Kill(-s.PID, syscall.SIGKILL)
-	<-s.exited
-	s.unregister()
+	guard(s.PID, false)
+}
+
+// killTree kills a process that leads a group, its descendants, and the group.
+func killTree(pid int) error {
+	for _, pid := range ProcessTree(pid) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return syscall.Kill(-pid, syscall.SIGKILL)
 }
 
 // output keeps the first megabyte of what is written to it, and a byte more.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -13,19 +15,36 @@ const (
 	closeWait   = 8 // the other end has no more to say
 )
 
-// tcpDiag asks the kernel for one connection, by its two ends: whether whoever
-// has the local end has accepted it, and how many bytes have come that it has
-// not read. The error is ENOENT if there is none. Unlike /proc/net/tcp, which has every
-// connection of the system, its answer takes no longer where there are many.
-func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, err error) {
-	replies, err := sockDiag(0, ^uint32(0), local, remote)
-	if err != nil {
+// HasRead says whether the server has accepted the connection that the client's
+// end calls conn, and has read all that was sent to it.
+func (s *Server) HasRead(conn net.Conn) (bool, error) {
+	accepted, unread, err := serverEnd(conn)
+	return accepted && unread == 0, err
+}
+
+// HasAccepted says whether the server has accepted the connection that the client's
+// end calls conn.
+func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
+	accepted, _, err := serverEnd(conn)
+	return accepted, err
+}
+
+// serverEnd says whether the other end of a client's connection has been accepted, and
+// how many bytes have come there that have not been read. It is an error if the kernel
+// does not tell. Unlike /proc/net/tcp, which has every connection of the system, its
+// answer takes no longer where there are many.
+func serverEnd(conn net.Conn) (accepted bool, unread uint32, err error) {
+	client := conn.LocalAddr().(*net.TCPAddr).AddrPort()
+	server := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	replies, err := sockDiag(0, ^uint32(0), server, client)
+	if errors.Is(err, syscall.ENOENT) {
+		// There is no such connection, or the kernel cannot tell of any.
+		_, err = Visitors(int(server.Port()))
+	}
+	if len(replies) == 0 || remotePort(replies[0]) != client.Port() { // which would be the listener
 		return false, 0, err
 	}
 	reply := replies[0]
-	if remotePort(reply) != remote.Port() {
-		return false, 0, nil // the kernel answers with the listener
-	}
 	state, inode := reply[1], binary.NativeEndian.Uint32(reply[68:])
 	// A connection has an inode once it is accepted.
 	accepted = inode != 0 && (state == established || state == closeWait)
