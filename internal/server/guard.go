@@ -10,10 +10,12 @@ import (
 	"syscall"
 )
 
-// KillAll ends all servers that this process has started, and what is being built, and
-// sees to it that it starts no more of them: it is about to end. Each is ended in the
-// background.
-var alive, KillAll = context.WithCancel(context.Background())
+// alive ends with KillAll; whatever this process has started ends with it.
+var alive, endAll = context.WithCancel(context.Background())
+
+// KillAll has all servers that this process has started killed, and what is being built,
+// and sees to it that it starts no more of them: it is about to end. It does not wait.
+func KillAll() { endAll() }
 
 // What this process would leave behind if it ended now.
 var (

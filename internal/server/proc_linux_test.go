@@ -41,6 +41,9 @@ func TestHasRead(t *testing.T) {
 			want("before all is read", false)
 			io.ReadFull(conn, make([]byte, 3))
 			want("after all is read", true)
+			visitor.(*net.TCPConn).SetLinger(0)
+			visitor.Close()
+			want("after a reset", false)
 		})
 	}
 }

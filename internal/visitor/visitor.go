@@ -28,8 +28,8 @@ type Visitor struct {
 	raw       syscall.RawConn
 	dialErr   error
 
-	// Bytes are taken from the socket only by who holds mu. So whoever holds mu can
-	// tell whether an answer has arrived, by looking at reply and at the socket.
+	// Only who holds mu takes bytes from the socket. So whoever holds mu can tell
+	// whether an answer has arrived, by looking at reply and at the socket.
 	mu    sync.Mutex
 	reply []byte
 	first time.Time // when the first byte of the reply was received
@@ -273,20 +273,25 @@ func (v *Visitor) Answered() bool {
 
 // Took returns how long after the first byte was sent the first byte of the reply
 // was received, or 0 if none has been.
-func (v *Visitor) Took() time.Duration { return v.since(&v.asked, &v.first) }
+func (v *Visitor) Took() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return between(v.asked, v.first)
+}
 
 // Stayed returns how long after the visitor arrived the server ended the connection, or
 // 0 if it has not.
-func (v *Visitor) Stayed() time.Duration { return v.since(&v.Arrived, &v.ended) }
-
-// since returns how long one thing happened after another, or 0 if it has not.
-func (v *Visitor) since(before, after *time.Time) time.Duration {
+func (v *Visitor) Stayed() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if after.IsZero() {
+	return between(v.Arrived, v.ended)
+}
+
+func between(begin, end time.Time) time.Duration {
+	if end.IsZero() {
 		return 0
 	}
-	return after.Sub(*before)
+	return end.Sub(begin)
 }
 
 // Close ends the connection in the ordinary way. It may be called again.
