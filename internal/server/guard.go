@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,35 +19,30 @@ var alive, endAll = context.WithCancel(context.Background())
 // and sees to it that it starts no more of them: it is about to end. It does not wait.
 func KillAll() { endAll() }
 
-// What this process would leave behind if it ended now.
+// RemoveAtEnd has a folder removed when this process has ended, however it does.
+func RemoveAtEnd(folder string) {
+	guard("rm -rf '"+strings.ReplaceAll(folder, "'", `'\''`)+"'", true)
+}
+
 var (
 	guardMu sync.Mutex
-	groups  = map[int]bool{} // of the servers that have been started and not killed
-	folders []string
+	atEnd   = map[string]bool{} // shell commands
 )
 
-// guard has a server's process group killed when this process has ended, or no more.
-func guard(group int, wanted bool) {
+// guard has a shell command run when this process has ended, or no more.
+func guard(command string, wanted bool) {
 	guardMu.Lock()
 	defer guardMu.Unlock()
 	if wanted {
-		groups[group] = true
+		atEnd[command] = true
 	} else {
-		delete(groups, group)
+		delete(atEnd, command)
 	}
-	tellGuard()
+	fmt.Fprintln(startGuard(), strings.Join(slices.Sorted(maps.Keys(atEnd)), "; "))
 }
 
-// RemoveAtEnd has a folder removed when this process has ended, however it does.
-func RemoveAtEnd(folder string) {
-	guardMu.Lock()
-	defer guardMu.Unlock()
-	folders = append(folders, folder)
-	tellGuard()
-}
-
-// The guard is a shell that outlives this process: when its standard input ends, which
-// it does even if this process is killed, the shell runs the last line that it has read.
+// startGuard starts a shell that outlives this process: when its standard input ends,
+// which it does even if this process is killed, the shell runs the last line of it.
 var startGuard = sync.OnceValue(func() io.Writer {
 	cmd := exec.Command("sh", "-c", `while read -r line; do last=$line; done; eval "$last"`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for the guard
@@ -55,16 +52,3 @@ var startGuard = sync.OnceValue(func() io.Writer {
 	}
 	return stdin
 })
-
-// tellGuard tells the guard what is to be done by now. The caller holds guardMu.
-func tellGuard() {
-	line := "for group in"
-	for group := range groups {
-		line += fmt.Sprintf(" %d", group)
-	}
-	line += "; do kill -KILL -$group; done; rm -rf"
-	for _, folder := range folders {
-		line += " '" + strings.ReplaceAll(folder, "'", `'\''`) + "'"
-	}
-	fmt.Fprintln(startGuard(), line)
-}

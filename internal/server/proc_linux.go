@@ -79,10 +79,18 @@ func ofThreads(pid int, name string) (files []string) {
 // readStat returns the state from a file such as /proc/PID/stat, and the fields that
 // follow it; the state is empty if the process or thread has ended.
 func readStat(file string) (state string, rest string) {
-	stat, _ := os.ReadFile(file)
+	// This is read most often of all: the calls themselves are half the price of os.ReadFile.
+	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return "", ""
+	}
+	defer syscall.Close(fd)
+	stat := make([]byte, 512)
+	n, _ := syscall.Read(fd, stat)
+	stat = stat[:max(n, 0)]
 	// The second field is the name in parentheses, which may hold anything.
-	stat = bytes.TrimSpace(stat[bytes.LastIndexByte(stat, ')')+1:])
-	state, rest, _ = strings.Cut(string(stat), " ")
+	fields := string(bytes.TrimSpace(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	state, rest, _ = strings.Cut(fields, " ")
 	return state, rest
 }
 

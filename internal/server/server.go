@@ -108,7 +108,7 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
-	guard(s.PID, true)
+	guard(s.killGroup(), true)
 	go func() {
 		cmd.Wait()
 		s.state = cmd.ProcessState
@@ -198,8 +198,11 @@ func (s *Server) Kill() {
 		<-s.exited
 	}
 	syscall.Kill(-s.PID, syscall.SIGKILL)
-	guard(s.PID, false)
+	guard(s.killGroup(), false)
 }
+
+// killGroup is the shell command for what the guard does.
+func (s *Server) killGroup() string { return fmt.Sprintf("kill -KILL -%d", s.PID) }
 
 // killTree kills a process that leads a group, its descendants, and the group.
 func killTree(pid int) error {
