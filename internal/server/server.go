@@ -76,18 +76,22 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	}
 	switch {
 	case port == "0":
-		err = fmt.Errorf("%s says that it is listening on %s. Port 0 asks for any free port; the line has to name the one that the server got.", p.Name, addr)
+		err = fmt.Errorf("%s says that it is listening on %s. Port 0 asks for any free port; "+
+			"the line has to name the one that the server got.", p.Name, addr)
 	case port == defaultPort && strings.HasSuffix(opt.Addr, ":0"):
-		err = fmt.Errorf("%s was started with -addr %s, which asks for any free port, and it listens on %s.", p.Name, opt.Addr, addr)
+		err = fmt.Errorf("%s was started with -addr %s, which asks for any free port, and it listens on %s.",
+			p.Name, opt.Addr, addr)
 	case addr != "":
 		s.Addr = addr
 		return s, nil
 	case s.Exited():
 		err = fmt.Errorf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
 	case strings.Contains(s.Log(), "listening on http://"):
-		err = fmt.Errorf("%s does not say where it listens: the line has to be \"listening on http://HOST:PORT\", and to have an end.%s", p.Name, s.Quote())
+		err = fmt.Errorf("%s does not say where it listens: "+
+			"the line has to be \"listening on http://HOST:PORT\", and to have an end.%s", p.Name, s.Quote())
 	default:
-		err = fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, strings.Join(flags, " "), s.Quote())
+		err = fmt.Errorf("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s",
+			p.Name, strings.Join(flags, " "), s.Quote())
 	}
 	s.Kill()
 	return nil, err

@@ -72,7 +72,8 @@ func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replie
 		sockDiagByFamily = 20
 		requestSize      = syscall.SizeofNlMsghdr + 56 // struct inet_diag_req_v2
 	)
-	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, syscall.NETLINK_INET_DIAG)
+	const datagram = syscall.SOCK_DGRAM | syscall.SOCK_CLOEXEC
+	fd, err := syscall.Socket(syscall.AF_NETLINK, datagram, syscall.NETLINK_INET_DIAG)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}

@@ -68,9 +68,11 @@ func (v *Visitor) Check(strict bool, statuses ...string) (page string, err error
 	const unread = "(A socket that is closed with input unread resets the connection)"
 	switch sendErr := v.sendFailure(); {
 	case err != nil && !cutOff:
-		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d", len(content), resp.ContentLength)
+		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d",
+			len(content), resp.ContentLength)
 	case more > 0:
-		return "", fmt.Errorf("the answer goes on after its Content-Length of %d: %d more bytes", resp.ContentLength, more)
+		return "", fmt.Errorf("the answer goes on after its Content-Length of %d: %d more bytes",
+			resp.ContentLength, more)
 	case sendErr != nil && !cutOff:
 		return "", fmt.Errorf("the answer is whole, but came before all was sent: %v. %s", sendErr, unread)
 	case end != io.EOF && !cutOff:
@@ -94,9 +96,11 @@ func checkHead(resp *http.Response, reply string, strict bool, statuses []string
 	case resp.Header.Get("Content-Length") == "":
 		return fmt.Errorf("the answer does not name its length: there is no Content-Length in\n%s", head)
 	case !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
-		return fmt.Errorf("the answer does not say that it is a page: there is no Content-Type: text/html in\n%s", head)
+		return fmt.Errorf("the answer does not say that it is a page: "+
+			"there is no Content-Type: text/html in\n%s", head)
 	case !resp.Close:
-		return fmt.Errorf("the connection is closed after the answer, which does not say so: there is no Connection: close in\n%s", head)
+		return fmt.Errorf("the connection is closed after the answer, which does not say so: "+
+			"there is no Connection: close in\n%s", head)
 	}
 	return nil
 }
