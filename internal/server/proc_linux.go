@@ -3,8 +3,6 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -13,29 +11,114 @@ import (
 	"unsafe"
 )
 
+// Processes are operating system processes, looked at together.
+type Processes []int
+
+// ProcessTree returns a process and its descendants.
+func ProcessTree(pid int) Processes {
+	pids := Processes{pid}
+	for _, file := range ofThreads(pid, "children") {
+		children, _ := os.ReadFile(file)
+		for child := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				pids = append(pids, ProcessTree(n)...)
+			}
+		}
+	}
+	return pids
+}
+
+// CPU returns how much processor time the processes have used, in user and kernel
+// mode together, by the threads that have ended as well. It is exact to the
+// microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms. A
+// process that has ended counts for nothing; it is an error if all have.
+func (p Processes) CPU() (total time.Duration, err error) {
+	err = os.ErrProcessDone
+	for _, pid := range p {
+		// A process has a clock, which others may read: see clock_getcpuclockid(3).
+		const schedClock = 2
+		clock := ^pid<<3 | schedClock
+		var used syscall.Timespec
+		_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&used)), 0)
+		if errno == 0 {
+			total, err = total+time.Duration(used.Nano()), nil
+		}
+	}
+	return total, err
+}
+
+// Asleep says whether every thread of the processes is asleep, so that nothing happens
+// in them until something comes from outside or a timer runs out. A process that has
+// ended counts for nothing; it is an error if all have.
+func (p Processes) Asleep() (bool, error) {
+	err := os.ErrProcessDone
+	for _, pid := range p {
+		for _, file := range ofThreads(pid, "stat") {
+			switch state, _ := readStat(file); state {
+			case "R", "D":
+				return false, nil
+			case "": // a thread that has just ended
+			default:
+				err = nil
+			}
+		}
+	}
+	return err == nil, err
+}
+
+// ofThreads returns the files of a name in /proc/PID/task, one for each thread.
+func ofThreads(pid int, name string) (files []string) {
+	folder := fmt.Sprintf("/proc/%d/task/", pid)
+	threads, _ := os.ReadDir(folder)
+	for _, thread := range threads {
+		files = append(files, folder+thread.Name()+"/"+name)
+	}
+	return files
+}
+
+// readStat returns the state from a file such as /proc/PID/stat, and the fields that
+// follow it; the state is empty if the process or thread has ended.
+func readStat(file string) (state string, rest string) {
+	// This is read most often of all: the calls themselves are half the price of os.ReadFile.
+	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return "", ""
+	}
+	defer syscall.Close(fd)
+	stat := make([]byte, 512)
+	n, _ := syscall.Read(fd, stat)
+	stat = stat[:max(n, 0)]
+	// The second field is the name in parentheses, which may hold anything.
+	fields := string(bytes.TrimSpace(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	state, rest, _ = strings.Cut(fields, " ")
+	return state, rest
+}
+
+// processes returns the server's process and its descendants. A program that was built
+// from a folder of Go is taken to start none: looking for them costs more than the look.
+func (s *Server) processes() Processes {
+	if s.single {
+		return Processes{s.PID}
+	}
+	return ProcessTree(s.PID)
+}
+
+// CPU returns how much processor time the server has used: see Processes.
+func (s *Server) CPU() (time.Duration, error) { return s.processes().CPU() }
+
+// Asleep says whether every thread of the server is asleep: see Processes.
+func (s *Server) Asleep() (bool, error) { return s.processes().Asleep() }
+
 // Threads returns how many operating system threads the server has.
 func (s *Server) Threads() (int, error) { return s.count("task") }
 
 // Descriptors returns how many file descriptors the server holds.
 func (s *Server) Descriptors() (int, error) { return s.count("fd") }
 
-// Zombies returns how many processes the server has started that have ended, and
-// for which it has not waited.
-func (s *Server) Zombies() (int, error) {
-	n := 0
-	for _, pid := range processTree(s.PID)[1:] {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if i := bytes.LastIndexByte(stat, ')'); err == nil && i >= 0 && bytes.HasPrefix(stat[i:], []byte(") Z")) {
-			n++
-		}
-	}
-	return n, nil
-}
-
 // count counts the entries of a folder in /proc/PID.
 func (s *Server) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range ProcessTree(s.PID) {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil && pid == s.PID {
 			return 0, err // of a descendant it means that it has just ended
@@ -45,33 +128,57 @@ func (s *Server) count(folder string) (int, error) {
 	return n, nil
 }
 
+// Zombies returns how many processes the server has started that have ended, and
+// for which it has not waited.
+func (s *Server) Zombies() (int, error) {
+	n := 0
+	for _, pid := range ProcessTree(s.PID)[1:] {
+		if state, _ := readStat(fmt.Sprintf("/proc/%d/stat", pid)); state == "Z" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Ending says whether the server's process has ended or is about to: the kernel marks
+// a process that ends before it closes its connections. So who sees the end of a
+// connection can tell whether the server has closed it or has died.
+func (s *Server) Ending() bool {
+	state, rest := readStat(fmt.Sprintf("/proc/%d/stat", s.PID))
+	if state == "" || s.Exited() {
+		return true
+	}
+	const exiting = 0x4                                 // PF_EXITING, see proc_pid_stat(5)
+	flags, err := strconv.Atoi(strings.Fields(rest)[5]) // the 9th field of all
+	return err == nil && flags&exiting != 0
+}
+
 // Memory returns how many bytes of memory the server holds (its resident set), and
 // how many bytes of addresses it has, with memory behind them or without.
 func (s *Server) Memory() (resident, addresses int64, err error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID))
-	if err != nil {
-		return 0, 0, err
-	}
-	if _, err := fmt.Sscan(string(statm), &addresses, &resident); err != nil {
-		return 0, 0, fmt.Errorf("/proc/%d/statm: %q", s.PID, statm)
+	if err == nil {
+		_, err = fmt.Sscan(string(statm), &addresses, &resident)
 	}
 	page := int64(os.Getpagesize())
-	return resident * page, addresses * page, nil
+	return resident * page, addresses * page, err
 }
 
 // LimitFiles sets the limit on open files of the running server, which is its soft
 // limit, as that of ulimit -n. With -1 it may open no more files than it has.
 func (s *Server) LimitFiles(n int) error {
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range ProcessTree(s.PID) {
+		most := max(n, 0)
+		isOpen := func(fd int) bool {
+			_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
+			return err == nil
+		}
+		for n < 0 && isOpen(most) { // the limit is on the numbers of descriptors
+			most++
+		}
 		var limit syscall.Rlimit
 		if err := prlimit(pid, nil, &limit); err != nil {
 			return err
-		}
-		most := n
-		if n < 0 { // the limit is on the numbers of descriptors
-			for most = 0; isOpen(pid, most); {
-				most++
-			}
 		}
 		limit.Cur = min(uint64(most), limit.Max)
 		if err := prlimit(pid, &limit, nil); err != nil {
@@ -79,11 +186,6 @@ func (s *Server) LimitFiles(n int) error {
 		}
 	}
 	return nil
-}
-
-func isOpen(pid, fd int) bool {
-	_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
-	return err == nil
 }
 
 func prlimit(pid int, set, get *syscall.Rlimit) error {
@@ -95,149 +197,6 @@ func prlimit(pid int, set, get *syscall.Rlimit) error {
 	return nil
 }
 
-// CPU returns how much processor time the server has used, in user and kernel
-// mode together, by the threads that have ended as well. It is exact to the
-// microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms.
-func (s *Server) CPU() (time.Duration, error) {
-	var total time.Duration
-	for _, pid := range s.processes() {
-		// A process has a clock, which others may read: see clock_getcpuclockid(3).
-		const schedClock = 2
-		clock := ^pid<<3 | schedClock
-		var used syscall.Timespec
-		_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&used)), 0)
-		if errno != 0 && pid == s.PID {
-			return 0, os.NewSyscallError("clock_gettime", errno)
-		}
-		total += time.Duration(used.Nano())
-	}
-	return total, nil
-}
-
-// Asleep says whether every thread of the server is asleep, so that nothing
-// happens in it until something comes from outside or a timer runs out.
-func (s *Server) Asleep() (bool, error) {
-	states, err := s.states()
-	return err == nil && !strings.ContainsAny(states, "RD"), err
-}
-
-// HasRead says whether the server has accepted the connection that the client's
-// end calls conn, and has read all that was sent to it.
-func (s *Server) HasRead(conn net.Conn) (bool, error) {
-	accepted, unread, err := s.connection(conn)
-	return accepted && unread == 0, err
-}
-
-// HasAccepted says whether the server has accepted the connection that the client's
-// end calls conn.
-func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
-	accepted, _, err := s.connection(conn)
-	return accepted, err
-}
-
-// connection returns whether the server has accepted a connection, and how many
-// bytes that were sent to it are still unread.
-func (s *Server) connection(conn net.Conn) (accepted bool, unread uint64, err error) {
-	visitor, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	if err != nil {
-		return false, 0, err
-	}
-	server, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return false, 0, err
-	}
-	if accepted, unread, ok := tcpDiag(server, visitor); ok {
-		return accepted, uint64(unread), nil
-	}
-	// sl local_address rem_address st tx_queue:rx_queue ...
-	local, remote := fmt.Sprintf(":%04X", server.Port()), fmt.Sprintf(":%04X", visitor.Port())
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		table, err := os.ReadFile(file)
-		if err != nil {
-			continue // a system without IPv6 has no tcp6
-		}
-		for line := range strings.Lines(string(table)) {
-			f := strings.Fields(line)
-			if len(f) > 9 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) {
-				_, queue, _ := strings.Cut(f[4], ":")
-				unread, err := strconv.ParseUint(queue, 16, 64)
-				return f[9] != "0", unread, err // an accepted connection has an inode
-			}
-		}
-	}
-	return false, 0, nil
-}
-
-// states returns the state of each thread of the server, as R or S.
-func (s *Server) states() (string, error) {
-	var states []byte
-	buf := make([]byte, 512)
-	for _, pid := range s.processes() {
-		folder := "/proc/" + strconv.Itoa(pid) + "/task"
-		dir, err := os.Open(folder)
-		if err != nil {
-			continue // a process that has just ended
-		}
-		tids, err := dir.Readdirnames(-1)
-		dir.Close()
-		if err != nil {
-			continue
-		}
-		for _, tid := range tids {
-			file, err := os.Open(folder + "/" + tid + "/stat")
-			if err != nil {
-				continue // a thread that has just ended
-			}
-			n, _ := file.Read(buf)
-			file.Close()
-			// The second field is the name in parentheses, which may hold anything.
-			if name := bytes.LastIndexByte(buf[:n], ')'); name >= 0 && name+2 < n {
-				states = append(states, buf[name+2])
-			}
-		}
-	}
-	if len(states) == 0 {
-		return "", os.ErrProcessDone
-	}
-	return string(states), nil
-}
-
-// Ending says whether the server's process has ended or is about to: the kernel marks
-// a process that ends before it closes its connections. So who sees the end of a
-// connection can tell whether the server has closed it or has died.
-func (s *Server) Ending() bool {
-	const exiting = 0x4 // PF_EXITING, among the flags of proc_pid_stat(5)
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
-	name := bytes.LastIndexByte(stat, ')')
-	if s.Exited() || err != nil || name < 0 {
-		return true
-	}
-	fields := strings.Fields(string(stat[name+1:])) // the first is the third of all
-	flags, err := strconv.ParseUint(fields[6], 10, 64)
-	return err == nil && flags&exiting != 0
-}
-
-// processes returns the server's process and its descendants. A program that was built
-// from a folder of Go is taken to start none: looking for them costs more than the look.
-func (s *Server) processes() []int {
-	if s.single {
-		return []int{s.PID}
-	}
-	return processTree(s.PID)
-}
-
-// processTree returns a process and its descendants.
-func processTree(pid int) []int {
-	pids := []int{pid}
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for child := range strings.FieldsSeq(string(children)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			pids = append(pids, processTree(n)...)
-		}
-	}
-	return pids
-}
-
 // BecomeSubreaper makes this process the parent of all that its servers start and
 // leave behind, so that KillOrphans finds them.
 func BecomeSubreaper() {
@@ -246,11 +205,12 @@ func BecomeSubreaper() {
 }
 
 // KillOrphans kills all that servers have left behind, such as a process that
-// went into the background. It is for a process that is about to end.
+// went into the background. It is for a process that is about to end, with no server
+// left to be guarded.
 func KillOrphans() {
 	own := syscall.Getpgrp()
-	for _, pid := range processTree(os.Getpid())[1:] {
-		if group, err := syscall.Getpgid(pid); err == nil && group != own && int32(pid) != guardPID.Load() {
+	for _, pid := range ProcessTree(os.Getpid())[1:] {
+		if group, err := syscall.Getpgid(pid); err == nil && group != own {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

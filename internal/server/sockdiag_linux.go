@@ -2,26 +2,80 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"syscall"
 )
 
-// tcpDiag asks the kernel for one connection, by its two ends: whether whoever
-// has the local end has accepted it, and how many bytes have come that it has
-// not read. It says !ok if there is none, or if this kernel does not answer such
-// questions (see sock_diag(7)). Unlike /proc/net/tcp, which has every connection
-// of the system, its answer takes no longer where there are many.
-func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok bool) {
+// The states of a TCP connection in which its ends can still speak.
+const (
+	established = 1
+	closeWait   = 8 // the other end has no more to say
+)
+
+// HasRead says whether the server has accepted the connection that the client's
+// end calls conn, and has read all that was sent to it.
+func (s *Server) HasRead(conn net.Conn) (bool, error) {
+	accepted, unread, err := serverEnd(conn)
+	return accepted && unread == 0, err
+}
+
+// HasAccepted says whether the server has accepted the connection that the client's
+// end calls conn.
+func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
+	accepted, _, err := serverEnd(conn)
+	return accepted, err
+}
+
+// serverEnd says whether the other end of a client's connection has been accepted, and
+// how many bytes have come there that have not been read. It is an error if the kernel
+// does not tell. Unlike /proc/net/tcp, which has every connection of the system, its
+// answer takes no longer where there are many.
+func serverEnd(conn net.Conn) (accepted bool, unread uint32, err error) {
+	client := conn.LocalAddr().(*net.TCPAddr).AddrPort()
+	server := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	replies, err := sockDiag(0, ^uint32(0), server, client)
+	if errors.Is(err, syscall.ENOENT) {
+		// There is no such connection, or the kernel cannot tell of any.
+		_, err = Visitors(int(server.Port()))
+	}
+	if len(replies) == 0 || remotePort(replies[0]) != client.Port() { // which would be the listener
+		return false, 0, err
+	}
+	reply := replies[0]
+	state, inode := reply[1], binary.NativeEndian.Uint32(reply[68:])
+	// A connection has an inode once it is accepted.
+	accepted = inode != 0 && (state == established || state == closeWait)
+	return accepted, binary.NativeEndian.Uint32(reply[56:]), nil
+}
+
+// Visitors returns the established IPv4 connections to a port of this machine, by the
+// visitors' ports. It asks the kernel for these alone: to read /proc/net/tcp takes half
+// a second where a benchmark leaves 50,000 connections behind.
+func Visitors(port int) (remote []uint16, err error) {
+	local := netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port))
+	replies, err := sockDiag(syscall.NLM_F_DUMP, 1<<established, local, netip.AddrPort{})
+	for _, reply := range replies {
+		remote = append(remote, remotePort(reply))
+	}
+	return remote, err
+}
+
+func remotePort(reply []byte) uint16 { return binary.BigEndian.Uint16(reply[6:]) }
+
+// sockDiag asks the kernel for a TCP connection, or with NLM_F_DUMP for all in a set of
+// states that have the local port: see sock_diag(7). Each reply is a struct inet_diag_msg.
+func sockDiag(flags uint16, states uint32, local, remote netip.AddrPort) (replies [][]byte, err error) {
 	const (
 		sockDiagByFamily = 20
 		requestSize      = syscall.SizeofNlMsghdr + 56 // struct inet_diag_req_v2
-		replySize        = syscall.SizeofNlMsghdr + 72 // struct inet_diag_msg
-		established      = 1
-		closeWait        = 8 // established, and the other end has no more to say
 	)
-	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, syscall.NETLINK_INET_DIAG)
+	const datagram = syscall.SOCK_DGRAM | syscall.SOCK_CLOEXEC
+	fd, err := syscall.Socket(syscall.AF_NETLINK, datagram, syscall.NETLINK_INET_DIAG)
 	if err != nil {
-		return false, 0, false
+		return nil, os.NewSyscallError("socket", err)
 	}
 	defer syscall.Close(fd)
 
@@ -29,13 +83,13 @@ func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok boo
 	b := make([]byte, requestSize)
 	host.PutUint32(b[0:], requestSize)
 	host.PutUint16(b[4:], sockDiagByFamily)
-	host.PutUint16(b[6:], syscall.NLM_F_REQUEST)
+	host.PutUint16(b[6:], syscall.NLM_F_REQUEST|flags)
 	req := b[syscall.SizeofNlMsghdr:]
 	req[0], req[1] = syscall.AF_INET6, syscall.IPPROTO_TCP
 	if local.Addr().Is4() {
 		req[0] = syscall.AF_INET
 	}
-	host.PutUint32(req[4:], ^uint32(0)) // in any state
+	host.PutUint32(req[4:], states)
 	binary.BigEndian.PutUint16(req[8:], local.Port())
 	binary.BigEndian.PutUint16(req[10:], remote.Port())
 	copy(req[12:28], local.Addr().AsSlice())
@@ -43,20 +97,29 @@ func tcpDiag(local, remote netip.AddrPort) (accepted bool, unread uint32, ok boo
 	copy(req[48:56], "\xff\xff\xff\xff\xff\xff\xff\xff") // no cookie
 
 	if err := syscall.Sendto(fd, b, 0, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK}); err != nil {
-		return false, 0, false
+		return nil, os.NewSyscallError("sendto", err)
 	}
-	b = make([]byte, 4096)
-	n, _, err := syscall.Recvfrom(fd, b, 0)
-	if err != nil || n < replySize || host.Uint16(b[4:]) != sockDiagByFamily {
-		return false, 0, false
+	for {
+		b := make([]byte, 8192) // the kernel sends no more at once to who takes no more
+		n, _, err := syscall.Recvfrom(fd, b, 0)
+		if err != nil {
+			return nil, os.NewSyscallError("recvfrom", err)
+		}
+		messages, err := syscall.ParseNetlinkMessage(b[:n])
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range messages {
+			switch m.Header.Type {
+			case syscall.NLMSG_DONE:
+				return replies, nil
+			case syscall.NLMSG_ERROR:
+				return nil, syscall.Errno(-int32(host.Uint32(m.Data)))
+			}
+			replies = append(replies, m.Data)
+		}
+		if flags&syscall.NLM_F_DUMP == 0 {
+			return replies, nil
+		}
 	}
-	reply := b[syscall.SizeofNlMsghdr:]
-	// Where there is no such connection, the kernel answers with the listener.
-	if binary.BigEndian.Uint16(reply[6:]) != remote.Port() {
-		return false, 0, false
-	}
-	state, inode := reply[1], host.Uint32(reply[68:])
-	// A connection has an inode once it is accepted.
-	accepted = inode != 0 && (state == established || state == closeWait)
-	return accepted, host.Uint32(reply[56:]), true
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"os"
 	"time"
 )
 
@@ -19,6 +20,10 @@ const (
 	// server may look at its sockets only now and then: the one of net/http
 	// looks twice a second whether it can stop.
 	Idle = 750 * time.Millisecond
+
+	// idleStart is how long a server that does not listen yet may be quiet: longer
+	// than Idle, because interpreters and their shims sleep over the disk.
+	idleStart = 4 * Idle
 
 	// mostWork is the processor time that a server may use in one wait. A server
 	// that uses more is spinning: no story asks for as much. To start, a runtime
@@ -43,33 +48,44 @@ const (
 // expected to hold no more: the server has been quiet for as long as quiet says, has
 // ended, or spins, or the deadline of its Options is over.
 func (s *Server) Await(quiet time.Duration, cond func() bool) bool {
-	watch := s.Watch()
-	for !cond() {
-		if s.Exited() {
-			quiet = min(quiet, Settled) // what it has left at the sockets still comes
-		}
-		if watch.QuietFor(quiet) >= quiet || watch.spins() || s.overdue() {
-			return cond()
-		}
-		time.Sleep(interval)
-	}
-	return true
+	held, _ := s.await(quiet, cond)
+	return held
 }
 
 // AwaitQuiet waits until the server has been quiet for as long as quiet says. It
 // returns false if the server ends or spins instead.
 func (s *Server) AwaitQuiet(quiet time.Duration) bool {
-	watch := s.Watch()
-	for watch.QuietFor(quiet) < quiet {
-		if s.Exited() || watch.spins() || s.overdue() {
-			return false
-		}
-		time.Sleep(interval)
-	}
-	return !s.Exited()
+	exited, wasQuiet := s.await(quiet, s.Exited)
+	return wasQuiet && !exited
 }
 
-func (s *Server) overdue() bool { return !s.deadline.IsZero() && time.Now().After(s.deadline) }
+// Wait waits until the server has ended, or is quiet for so long that it will not,
+// and returns how it ended.
+func (s *Server) Wait(quiet time.Duration) (*os.ProcessState, error) {
+	if !s.Await(quiet, s.Exited) {
+		return nil, errors.New("the server does not end")
+	}
+	return s.state, nil
+}
+
+// await is Await, and says as well whether the server was quiet for so long.
+func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bool) {
+	most := mostWork
+	if s.Addr == "" {
+		most = mostStartWork
+	}
+	for watch := s.Watch(); !cond(); time.Sleep(interval) {
+		if s.Exited() {
+			quiet = min(quiet, Settled) // what it has left at the sockets still comes
+		}
+		wasQuiet = watch.QuietFor(quiet) >= quiet
+		overdue := !s.deadline.IsZero() && time.Now().After(s.deadline)
+		if wasQuiet || watch.worked > most || overdue {
+			return cond(), wasQuiet
+		}
+	}
+	return true, false
+}
 
 // A Watch measures how long a server has been quiet.
 type Watch struct {
@@ -86,13 +102,6 @@ func (s *Server) Watch() *Watch {
 	return &Watch{server: s, last: time.Now(), cpu: cpu}
 }
 
-func (w *Watch) spins() bool {
-	if w.server.Addr == "" {
-		return w.worked > mostStartWork
-	}
-	return w.worked > mostWork
-}
-
 // QuietFor looks at the server and returns for how long it has been quiet. It is
 // called every few milliseconds by who wants to see it quiet for a time wanted. It
 // looks at the threads at the beginning and the end of that time only: those that
@@ -103,29 +112,22 @@ func (w *Watch) QuietFor(wanted time.Duration) time.Duration {
 	passed := min(now.Sub(w.last), mostQuiet)
 	w.last = now
 	cpu, err := w.server.CPU()
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-		w.quiet += passed / blindFactor
-		return w.quiet
-	case w.server.Exited():
-		w.quiet += passed
-		return w.quiet
-	}
 	worked := max(cpu-w.cpu, 0) // a child that has ended takes its time with it
 	w.cpu, w.worked = cpu, w.worked+worked
-	between := worked == 0 && w.quiet > 0 && w.quiet+passed < wanted
-	if asleep := between || worked <= little && w.server.asleep(); !asleep {
+	asleep := worked == 0 && w.quiet > 0 && w.quiet+passed < wanted
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		passed /= blindFactor
+		asleep = true
+	case w.server.Exited():
+		asleep = true
+	case !asleep && worked <= little:
+		asleep, _ = w.server.Asleep()
+	}
+	if !asleep {
 		w.quiet = 0
 		return 0
 	}
-	if w.server.Addr == "" {
-		w.server.started() // it sleeps before it listens: let another one start
-	}
 	w.quiet += passed
 	return w.quiet
-}
-
-func (s *Server) asleep() bool {
-	asleep, err := s.Asleep()
-	return err == nil && asleep
 }

@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -56,41 +59,61 @@ func (v *Visitor) Check(strict bool, statuses ...string) (page string, err error
 		return "", fmt.Errorf("the answer is not HTTP: %v, in %.200q", err, reply)
 	}
 	defer resp.Body.Close()
-	content, err := io.ReadAll(resp.Body)
-	head, _, wellEnded := strings.Cut(string(reply), "\r\n\r\n")
-	line, _, _ := strings.Cut(string(reply), "\n")
-	status := fmt.Sprint(resp.StatusCode)
-	wanted := false
-	for _, s := range statuses {
-		wanted = wanted || s == status
+	if err := checkHead(resp, string(reply), strict, statuses); err != nil {
+		return "", err
 	}
-	cutOff := status == "431" // who is refused while still sending may lose the end
-	sendErr := v.sendFailure()
-	refused := !strict && (cutOff || status == "400")
-	switch {
-	case !wanted:
-		return "", fmt.Errorf("the answer is %s, not %s", resp.Status, strings.Join(statuses, " or "))
-	case !wellEnded || strings.Contains(strings.ReplaceAll(head, "\r\n", ""), "\n"):
-		return "", fmt.Errorf("the lines of the answer's head do not all end in \\r\\n: %.200q", reply)
-	case strict && line != fmt.Sprintf("HTTP/1.1 %d %s\r", resp.StatusCode, http.StatusText(resp.StatusCode)):
-		return "", fmt.Errorf("the answer begins with %q", line)
-	case resp.Header.Get("Content-Length") == "" && !refused:
-		return "", fmt.Errorf("the answer does not name its length: there is no Content-Length in\n%s", head)
+	content, err := io.ReadAll(resp.Body)
+	more := in.Buffered() + rest.Len()
+	cutOff := resp.StatusCode == 431 // who is refused while still sending may lose the end
+	const unread = "(A socket that is closed with input unread resets the connection)"
+	switch sendErr := v.sendFailure(); {
 	case err != nil && !cutOff:
-		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d", len(content), resp.ContentLength)
-	case in.Buffered()+rest.Len() > 0:
-		return "", fmt.Errorf("the answer goes on after its Content-Length of %d: %d more bytes", resp.ContentLength, in.Buffered()+rest.Len())
-	case !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") && !refused:
-		return "", fmt.Errorf("the answer does not say that it is a page: there is no Content-Type: text/html in\n%s", head)
-	case !resp.Close && !refused:
-		return "", fmt.Errorf("the connection is closed after the answer, which does not say so: there is no Connection: close in\n%s", head)
+		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d",
+			len(content), resp.ContentLength)
+	case more > 0:
+		return "", fmt.Errorf("the answer goes on after its Content-Length of %d: %d more bytes",
+			resp.ContentLength, more)
 	case sendErr != nil && !cutOff:
-		// The reset has been reported to the sender, and the connection seems to have ended well.
-		return "", fmt.Errorf("the answer is whole, but came before all was sent: %v. (A socket that is closed with input unread resets the connection)", sendErr)
+		return "", fmt.Errorf("the answer is whole, but came before all was sent: %v. %s", sendErr, unread)
 	case end != io.EOF && !cutOff:
-		return "", fmt.Errorf("the answer is whole, but does not end well: %v. (A socket that is closed with input unread resets the connection)", end)
+		return "", fmt.Errorf("the answer is whole, but does not end well: %v. %s", end, unread)
 	}
 	return string(content), nil
+}
+
+func checkHead(resp *http.Response, reply string, strict bool, statuses []string) error {
+	head, _, ended := strings.Cut(reply, "\r\n\r\n")
+	line, _, _ := strings.Cut(head, "\r\n")
+	status := strconv.Itoa(resp.StatusCode)
+	switch {
+	case !slices.Contains(statuses, status):
+		return fmt.Errorf("the answer is %s, not %s", resp.Status, strings.Join(statuses, " or "))
+	case !ended || strings.Contains(strings.ReplaceAll(head, "\r\n", ""), "\n"):
+		return fmt.Errorf("the lines of the answer's head do not all end in \\r\\n: %.200q", reply)
+	case strict && line != fmt.Sprintf("HTTP/1.1 %s %s", status, http.StatusText(resp.StatusCode)):
+		return fmt.Errorf("the answer begins with %q", line)
+	case !strict && (status == "400" || status == "431"): // it need not be a page
+	case resp.Header.Get("Content-Length") == "":
+		return fmt.Errorf("the answer does not name its length: there is no Content-Length in\n%s", head)
+	case !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):
+		return fmt.Errorf("the answer does not say that it is a page: "+
+			"there is no Content-Type: text/html in\n%s", head)
+	case !resp.Close:
+		return fmt.Errorf("the connection is closed after the answer, which does not say so: "+
+			"there is no Connection: close in\n%s", head)
+	}
+	return nil
+}
+
+// sendFailure returns the error that kept the visitor from sending, if the server has
+// reset the connection. A reset that the sender is told of is hidden from who receives.
+func (v *Visitor) sendFailure() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if errors.Is(v.sendErr, syscall.ECONNRESET) || errors.Is(v.sendErr, syscall.EPIPE) {
+		return v.sendErr
+	}
+	return nil
 }
 
 // Get makes one request for path over a connection of its own, and returns the

@@ -28,22 +28,19 @@ type Visitor struct {
 	raw       syscall.RawConn
 	dialErr   error
 
-	// The goroutine that receives takes bytes from the socket only while it holds
-	// mu. So whoever holds mu can tell whether an answer has arrived, by looking
-	// at reply and at the socket.
+	// Only who holds mu takes bytes from the socket. So whoever holds mu can tell
+	// whether an answer has arrived, by looking at reply and at the socket.
 	mu    sync.Mutex
 	reply []byte
 	first time.Time // when the first byte of the reply was received
 	end   error     // io.EOF or a reset, once the server has ended the connection
 	ended time.Time // when that was seen
 
-	sendMu   sync.Mutex
-	queue    []func() error // what is still to be sent, one write each
-	sending  bool
-	asked    time.Time // when the first byte was sent
-	said     []string  // all that has been given to Send
+	said     string        // all that has been given to Send
+	sent     chan struct{} // closed once all that was to be sent is, or cannot be
 	sendErr  error
-	lastSent time.Time
+	asked    time.Time     // when the first byte was sent
+	lastSent time.Time     // when Repeat last did
 	pause    time.Duration // the longest time between two writes of Repeat
 }
 
@@ -52,6 +49,7 @@ func Connect(name, addr string) *Visitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &Visitor{Name: name, Arrived: time.Now(), cancel: cancel,
 		connected: make(chan struct{}), received: make(chan struct{})}
+	v.sent = v.connected
 	go func() {
 		defer close(v.received)
 		dialer := net.Dialer{KeepAlive: -1}
@@ -79,6 +77,9 @@ func (v *Visitor) Connected() (over bool, err error) {
 	}
 }
 
+// Refused says whether the error of Connected means that nobody listens at the address.
+func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
 // Conn returns the connection, or nil as long as there is none.
 func (v *Visitor) Conn() net.Conn {
 	if over, err := v.Connected(); !over || err != nil {
@@ -86,8 +87,6 @@ func (v *Visitor) Conn() net.Conn {
 	}
 	return v.conn
 }
-
-var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 func (v *Visitor) receive() {
 	err := v.raw.Read(func(fd uintptr) (done bool) {
@@ -97,10 +96,12 @@ func (v *Visitor) receive() {
 	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err != nil && v.end == nil {
+	if v.end == nil {
 		v.end = err // closed by Close or Reset
 	}
 }
+
+var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
 
 // drain receives what has arrived at the socket, and says whether the server has ended
 // the connection. The caller holds mu.
@@ -129,32 +130,25 @@ func (v *Visitor) drain(fd uintptr) (ended bool) {
 
 // Send sends the pieces in the background, each with a write of its own, after
 // all that was given to it before. An error, because the server has closed or does
-// not read, ends the sending; see SendErr.
+// not read, ends the sending.
 func (v *Visitor) Send(pieces ...string) {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	v.said = append(v.said, pieces...)
 	for _, piece := range pieces {
-		v.enqueue(func() error { return v.write(piece) })
+		v.enqueue(piece, func() error { return v.write(piece) })
 	}
 }
 
 // Repeat sends the piece again and again, once every interval, until the
 // connection ends.
 func (v *Visitor) Repeat(piece string, interval time.Duration) {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	v.enqueue(func() error {
-		last := time.Now()
-		for {
+	v.enqueue("", func() error {
+		for last := time.Now(); ; {
 			if err := v.write(piece); err != nil {
 				return err
 			}
-			v.sendMu.Lock()
-			v.pause = max(v.pause, time.Since(last))
-			last = time.Now()
-			v.lastSent = last
-			v.sendMu.Unlock()
+			v.mu.Lock()
+			v.pause, v.lastSent = max(v.pause, time.Since(last)), time.Now()
+			last = v.lastSent
+			v.mu.Unlock()
 			select {
 			case <-v.received:
 				return nil
@@ -166,40 +160,33 @@ func (v *Visitor) Repeat(piece string, interval time.Duration) {
 
 // CloseWrite says that nothing more will be sent. The visitor goes on listening.
 func (v *Visitor) CloseWrite() {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	v.enqueue(func() error { return v.conn.CloseWrite() })
+	v.enqueue("", func() error { return v.conn.CloseWrite() })
 }
 
-// enqueue has the write done after those before it. The caller holds sendMu.
-func (v *Visitor) enqueue(write func() error) {
-	v.queue = append(v.queue, write)
-	if !v.sending {
-		v.sending = true
-		go v.send()
-	}
-}
-
-func (v *Visitor) send() {
-	<-v.connected
-	for {
-		v.sendMu.Lock()
-		if len(v.queue) == 0 || v.dialErr != nil || v.sendErr != nil {
-			v.queue, v.sending = nil, false
-			v.sendMu.Unlock()
-			return
-		}
-		write := v.queue[0]
-		v.queue = v.queue[1:]
-		if v.asked.IsZero() {
+// enqueue has a write done when the one before it has been, unless that has failed.
+func (v *Visitor) enqueue(says string, write func() error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.said += says
+	before, done := v.sent, make(chan struct{})
+	v.sent = done
+	go func() {
+		defer close(done)
+		<-before
+		v.mu.Lock()
+		skip := v.dialErr != nil || v.sendErr != nil
+		if !skip && v.asked.IsZero() {
 			v.asked = time.Now()
 		}
-		v.sendMu.Unlock()
+		v.mu.Unlock()
+		if skip {
+			return
+		}
 		err := write()
-		v.sendMu.Lock()
+		v.mu.Lock()
+		defer v.mu.Unlock()
 		v.sendErr = err
-		v.sendMu.Unlock()
-	}
+	}()
 }
 
 // write writes in parts, because a single write would copy all of it at once. Go
@@ -215,103 +202,73 @@ func (v *Visitor) write(piece string) error {
 	return nil
 }
 
-// Sent says whether all that was given to Send has been sent, or cannot be.
-func (v *Visitor) Sent() bool {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	return !v.sending
+// Said returns all that has been given to Send, in one.
+func (v *Visitor) Said() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.said
 }
 
-// sendFailure returns the error that kept the visitor from sending, if the server has
-// reset the connection.
-func (v *Visitor) sendFailure() error {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	if errors.Is(v.sendErr, syscall.ECONNRESET) || errors.Is(v.sendErr, syscall.EPIPE) {
-		return v.sendErr
+// Sent says whether all that was given to Send has been sent, or cannot be.
+func (v *Visitor) Sent() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	select {
+	case <-v.sent:
+		return true
+	default:
+		return false
 	}
-	return nil
 }
 
 // Asked returns when the first byte was sent, or the zero time.
 func (v *Visitor) Asked() time.Time {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.asked
-}
-
-// Said returns all that has been given to Send, in one.
-func (v *Visitor) Said() string {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
-	said := ""
-	for _, piece := range v.said {
-		said += piece
-	}
-	return said
 }
 
 // Pause returns the longest time between two writes of Repeat, and when the last
 // of them was; the zero values if there was none.
 func (v *Visitor) Pause() (longest time.Duration, last time.Time) {
-	v.sendMu.Lock()
-	defer v.sendMu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	return v.pause, v.lastSent
 }
 
-// Answered says whether anything has come back, be it the connection's end. It sees
-// what has arrived at the socket. So if the server has answered one
-// visitor before another, and the second one's answer has been seen, then the
-// first one's is seen as well.
-func (v *Visitor) Answered() bool {
-	replied, ended := v.arrived()
-	return replied || ended
-}
-
-// Replied says whether any byte of a reply has come.
-func (v *Visitor) Replied() bool {
-	replied, _ := v.arrived()
-	return replied
-}
-
-// Ended says whether the server has ended the connection.
-func (v *Visitor) Ended() bool {
-	_, ended := v.arrived()
-	return ended
-}
-
-// Stayed returns how long after the visitor arrived the server ended the connection, or
-// 0 if it has not.
-func (v *Visitor) Stayed() time.Duration {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.ended.IsZero() {
-		return 0
-	}
-	return v.ended.Sub(v.Arrived)
-}
-
-// arrived receives what is at the socket itself, so that it does not matter when the
-// goroutine that waits for it gets a processor.
-func (v *Visitor) arrived() (replied, ended bool) {
+// Reply returns what has come so far, and how the connection ended: nil if it has not,
+// io.EOF if the server has closed it, or another error. It receives what has arrived at
+// the socket itself, so that it does not matter when the goroutine that waits for it gets
+// a processor. So if the server has answered one visitor before another, and the second
+// one's answer has been seen, then the first one's is seen as well.
+func (v *Visitor) Reply() (reply []byte, end error) {
 	if v.Conn() == nil {
-		return false, false
+		return nil, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.end == nil {
 		v.raw.Control(func(fd uintptr) { v.drain(fd) })
 	}
-	return len(v.reply) > 0, v.end != nil
+	return v.reply, v.end
 }
 
-// Reply returns what has come so far, and how the connection ended: nil if it has not,
-// io.EOF if the server has closed it, or another error.
-func (v *Visitor) Reply() (reply []byte, end error) {
-	v.arrived()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.reply, v.end
+// Replied says whether any byte of a reply has come.
+func (v *Visitor) Replied() bool {
+	reply, _ := v.Reply()
+	return len(reply) > 0
+}
+
+// Ended says whether the server has ended the connection.
+func (v *Visitor) Ended() bool {
+	_, end := v.Reply()
+	return end != nil
+}
+
+// Answered says whether anything has come back, be it the connection's end.
+func (v *Visitor) Answered() bool {
+	reply, end := v.Reply()
+	return len(reply) > 0 || end != nil
 }
 
 // Took returns how long after the first byte was sent the first byte of the reply
@@ -319,10 +276,22 @@ func (v *Visitor) Reply() (reply []byte, end error) {
 func (v *Visitor) Took() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.first.IsZero() {
+	return between(v.asked, v.first)
+}
+
+// Stayed returns how long after the visitor arrived the server ended the connection, or
+// 0 if it has not.
+func (v *Visitor) Stayed() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return between(v.Arrived, v.ended)
+}
+
+func between(begin, end time.Time) time.Duration {
+	if end.IsZero() {
 		return 0
 	}
-	return v.first.Sub(v.Asked())
+	return end.Sub(begin)
 }
 
 // Close ends the connection in the ordinary way. It may be called again.
@@ -342,6 +311,3 @@ func (v *Visitor) hangUp(reset bool) {
 	}
 	<-v.received
 }
-
-// Refused says whether the error of Connected means that nobody listens at the address.
-func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
