@@ -300,8 +300,8 @@ var counters = map[string]func(s *story) (int, error){
 	},
 	"goroutines": func(s *story) (int, error) {
 		n := 0
-		for _, g := range goroutines(s.srv.Log()) {
-			if g.function() != "" {
+		for _, g := range Goroutines(s.srv.Log()) {
+			if g.Own() {
 				n++
 			}
 		}
@@ -378,9 +378,9 @@ func dump(s *story, args []string) error {
 	if err := exits(s, []string{"2"}); err != nil {
 		return err
 	}
-	for _, g := range goroutines(s.srv.Log()) {
-		if g.id == "1" {
-			s.goroutine1 = g.where()
+	for _, g := range Goroutines(s.srv.Log()) {
+		if g.ID == "1" {
+			s.goroutine1 = g.Where()
 		}
 	}
 	return nil
@@ -392,10 +392,10 @@ func goroutineIs(s *story, args []string) error {
 	if len(args) == 3 {
 		function = args[2]
 	}
-	all := goroutines(s.srv.Log())
+	all := Goroutines(s.srv.Log())
 	for _, g := range all {
-		fits := who == "some" || g.function() != "" && (g.id == "1") == (who == "1")
-		if fits && (states[0] == "any" || slices.Contains(states, g.state)) && g.runs(function) {
+		fits := who == "some" || g.Own() && (g.ID == "1") == (who == "1")
+		if fits && (states[0] == "any" || slices.Contains(states, g.State)) && g.Runs(function) {
 			return nil
 		}
 	}
@@ -408,5 +408,5 @@ func goroutineIs(s *story, args []string) error {
 
 // wrongDump is fail for what a dump does not show. The server has printed the dump.
 func (s *story) wrongDump(format string, args ...any) error {
-	return errors.New(fmt.Sprintf(format, args...) + "\n" + summary(goroutines(s.srv.Log())))
+	return errors.New(fmt.Sprintf(format, args...) + "\n" + summary(Goroutines(s.srv.Log())))
 }

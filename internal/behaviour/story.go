@@ -363,7 +363,7 @@ func (s *story) failStuck(v *visitor.Visitor, format string, args ...any) error 
 		s.srv.Signal(syscall.SIGQUIT)
 		if s.srv.Await(server.Idle, s.srv.Exited) {
 			s.ended = true
-			seen += "\n" + summary(goroutines(s.srv.Log()[before:]))
+			seen += "\n" + summary(Goroutines(s.srv.Log()[before:]))
 		}
 	}
 	return s.fail("%s", seen)
