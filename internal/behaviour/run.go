@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -131,11 +132,10 @@ func (t *Runner) runOnce(script string, scale int) Result {
 		visitors: map[string][]*visitor.Visitor{}, close: func() {}}
 	defer s.free()
 	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
-	log := new(recorder)
+	r := Result{Script: script}
 	var told sync.WaitGroup
-	told.Go(func() { testscript.RunT(log, t.params(file, s)) }) // in a goroutine that FailNow and Skip can end
+	told.Go(func() { testscript.RunT(recorder{&r}, t.params(file, s)) }) // a goroutine that FailNow can end
 	told.Wait()
-	r := Result{Script: script, Skipped: log.skipped, Failed: log.failed, Log: log.String()}
 	if r.Failed {
 		r.Line, r.Reason = readFailure(r.Log)
 		r.Story = readStory(file, r.Line)
@@ -168,11 +168,9 @@ func (t *Runner) params(file string, s *story) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Values[storyKey{}] = s
 			// For exec go: a script's environment lacks what the go command needs.
-			for _, pair := range os.Environ() {
-				if forGo.MatchString(pair) {
-					env.Vars = append(env.Vars, pair)
-				}
-			}
+			env.Vars = append(env.Vars, slices.DeleteFunc(os.Environ(), func(pair string) bool {
+				return !forGo.MatchString(pair)
+			})...)
 			return nil
 		},
 	}
@@ -204,42 +202,35 @@ func (t *Runner) has(behaviour string) bool {
 	if t.Has != nil {
 		return t.Has(behaviour)
 	}
-	hold := 0
-	for _, script := range Scripts(behaviour) {
+	scripts, failed := Scripts(behaviour), 0
+	for _, script := range scripts {
 		if t.RunStory(script).Failed {
-			hold--
-		} else {
-			hold++
+			failed++
 		}
 	}
-	return hold > 0
+	return 2*failed < len(scripts)
 }
 
-// A recorder is the testscript.T of a single script. It needs no lock, because
-// one goroutine runs the script.
-type recorder struct {
-	strings.Builder // what is logged
-	skipped         string
-	failed          bool
-}
+// A recorder is the testscript.T of a single script, and sets the result of its story.
+type recorder struct{ *Result }
 
-func (t *recorder) Run(name string, f func(testscript.T)) { f(t) }
-func (t *recorder) Parallel()                             {}
-func (t *recorder) Verbose() bool                         { return true }
-func (t *recorder) Log(args ...any)                       { fmt.Fprintln(t, args...) }
+func (r recorder) Run(name string, f func(testscript.T)) { f(r) }
+func (r recorder) Parallel()                             {}
+func (r recorder) Verbose() bool                         { return true }
+func (r recorder) Log(args ...any)                       { r.Result.Log += fmt.Sprintln(args...) }
 
-func (t *recorder) FailNow() {
-	t.failed = true
+func (r recorder) FailNow() {
+	r.Failed = true
 	runtime.Goexit()
 }
 
-func (t *recorder) Fatal(args ...any) {
-	t.Log(args...)
-	t.FailNow()
+func (r recorder) Fatal(args ...any) {
+	r.Log(args...)
+	r.FailNow()
 }
 
-func (t *recorder) Skip(args ...any) {
-	t.skipped = strings.TrimSpace(fmt.Sprintln(args...))
+func (r recorder) Skip(args ...any) {
+	r.Skipped = strings.TrimSpace(fmt.Sprintln(args...))
 	runtime.Goexit()
 }
 

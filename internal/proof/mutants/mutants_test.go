@@ -68,7 +68,7 @@ func examine(t *testing.T, m *mutant, program *server.Program) {
 	runner := newRunner(t, m, program)
 	leads := strings.Split(m.leads, "|")
 	var results []behaviour.Result
-	if !m.alone && !slow(m.leads) {
+	if m.how != "alone" && !slow(m.leads) {
 		results = runner.Run(t.Context(), scripts(t, m, leads), 8, nil)
 	}
 	failed := behaviour.Failures(results)
@@ -109,7 +109,7 @@ func scripts(t *testing.T, m *mutant, leads []string) []string {
 	if last < 0 {
 		t.Fatalf("%s has no story %s", m.stage.Folder, m.leads)
 	}
-	if m.all {
+	if m.how == "all" {
 		return all
 	}
 	return slices.DeleteFunc(all[:last+1], func(script string) bool {
@@ -162,19 +162,25 @@ func TestSlowStories(t *testing.T) {
 func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 	t.Helper()
 	temp := t.TempDir()
-	writeFile(t, filepath.Join(temp, "go.mod"), "module "+module+"\n\ngo 1.25\n")
+	write(t, filepath.Join(temp, "go.mod"), "module "+module+"\n\ngo 1.25\n")
 	programs := map[*mutant]*server.Program{}
-	packages := map[bool][]string{} // with and without the race detector
+	packages := map[bool][]string{} // with the race detector, and without
 	for i, m := range table {
-		name := fmt.Sprintf("m%03d", i)
-		// The source as a program of its own, for the stories that build it.
-		source := filepath.Join(temp, "source", name, m.stage.Folder)
-		if err := m.write(source); err != nil {
+		files, err := m.patched()
+		if err != nil {
 			t.Fatalf("%s: %v", m.title(), err)
 		}
-		makePackage(t, source, filepath.Join(temp, name), name)
-		packages[m.race] = append(packages[m.race], name)
-		p := server.Command(filepath.Join(temp, binary(m.race)), name)
+		name, race := fmt.Sprintf("m%03d", i), m.how == "race"
+		// The source is a program of its own as well, for the stories that build it.
+		source := filepath.Join(temp, "source", name, m.stage.Folder)
+		for file, text := range files {
+			write(t, filepath.Join(source, file), text)
+			text = strings.Replace(text, "package main\n", "package "+name+"\n", 1)
+			text = strings.Replace(text, "\nfunc main() {", "\nfunc Main() {", 1)
+			write(t, filepath.Join(temp, name, file), text)
+		}
+		packages[race] = append(packages[race], name)
+		p := server.Command(filepath.Join(temp, binary(race)), name)
 		p.Name, p.Go, p.Folder = "server", true, source
 		programs[m] = p
 	}
@@ -182,7 +188,7 @@ func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 		out, err := link(t, temp, names, race)
 		switch {
 		case race && strings.Contains(out, "-race"): // is not supported, or requires cgo
-			maps.DeleteFunc(programs, func(m *mutant, _ *server.Program) bool { return m.race })
+			maps.DeleteFunc(programs, func(m *mutant, _ *server.Program) bool { return m.how == "race" })
 		case err != nil:
 			for i, m := range table {
 				out = strings.ReplaceAll(out, fmt.Sprintf("m%03d", i), m.title())
@@ -193,46 +199,38 @@ func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 	return programs
 }
 
-// makePackage makes of the program in the folder source a package, whose Main is the
-// program's main.
-func makePackage(t *testing.T, source, folder, name string) {
-	if err := os.CopyFS(folder, os.DirFS(source)); err != nil {
-		t.Fatal(err)
-	}
-	files, _ := filepath.Glob(filepath.Join(folder, "*.go"))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		program := strings.Replace(string(text), "package main\n", "package "+name+"\n", 1)
-		writeFile(t, file, strings.Replace(program, "\nfunc main() {", "\nfunc Main() {", 1))
-	}
-}
-
 const module = "example.com/concurrent-web-server/mutants"
 
 func binary(race bool) string { return fmt.Sprintf("race-%v", race) }
 
 // link builds the binary that has the packages, and returns what the compiler says.
 func link(t *testing.T, temp string, packages []string, race bool) (out string, err error) {
-	var imports, cases strings.Builder
+	imports, mains := "import \"os\"\n", ""
 	for _, name := range packages {
-		fmt.Fprintf(&imports, "import %q\n", module+"/"+name)
-		fmt.Fprintf(&cases, "%q: %s.Main,\n", name, name)
+		imports += fmt.Sprintf("import %q\n", module+"/"+name)
+		mains += fmt.Sprintf("\t%q: %s.Main,\n", name, name)
 	}
 	file := filepath.Join(temp, binary(race)+".go")
-	writeFile(t, file, "package main\n\nimport \"os\"\n"+imports.String()+
-		"func main() {\nname := os.Args[1]\nos.Args = append([]string{\"server\"}, os.Args[2:]...)\n"+
-		"map[string]func(){\n"+cases.String()+"}[name]()\n}\n")
+	write(t, file, "package main\n\n"+imports+"\nvar mains = map[string]func(){\n"+mains+`}
+
+func main() {
+	name := os.Args[1]
+	os.Args = append([]string{"server"}, os.Args[2:]...)
+	mains[name]()
+}
+`)
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-w", fmt.Sprintf("-race=%v", race), file)
 	build.Dir = temp
 	output, err := build.CombinedOutput()
 	return string(output), err
 }
 
-func writeFile(t *testing.T, file, text string) {
+// write writes a file, and makes its folder.
+func write(t *testing.T, file, text string) {
 	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,10 @@ type mutant struct {
 	leads   string         // the story that has to be told in full, as in "pages/home", or one of several: A|B
 	because *regexp.Regexp // what its reason has to match
 	hint    string         // has to be part of its hint
-	all     bool           // every story is told, and the length of the verdict checked
-	alone   bool           // no story before the one that leads is told
-	race    bool           // built with the race detector
-	edits   []edit
+	// how is "all" if every story is told, "alone" if only the one that leads is, and
+	// "race" if the mutant is built with the race detector.
+	how   string
+	edits []edit
 }
 
 func (m *mutant) title() string { return fmt.Sprintf("stage%d %s", m.stage.Number, m.name) }
@@ -115,47 +115,16 @@ func (m *mutant) set(key, value string) (err error) {
 		m.because, err = regexp.Compile(value)
 	case "hint":
 		m.hint = value
-	case "all":
-		m.all = true
-	case "alone":
-		m.alone = true
-	case "race":
-		m.race = true
+	case "all", "alone", "race":
+		m.how = key
 	default:
 		err = fmt.Errorf("cannot be understood: %q", key+" "+value)
 	}
 	return err
 }
 
-// write writes the mutant's program into a folder, with the imports that it needs.
-func (m *mutant) write(folder string) error {
-	files, err := m.patched()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o666); err != nil {
-			return err
-		}
-	}
-	for name := range files {
-		if file := filepath.Join(folder, name); strings.HasSuffix(file, ".go") {
-			text, err := imports.Process(file, nil, nil)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(file, text, 0o666); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// patched returns the files of the stage's program, after the edits.
+// patched returns the files of the stage's program, after the edits, and with the imports
+// that they need.
 func (m *mutant) patched() (map[string]string, error) {
 	paths, err := filepath.Glob(filepath.Join(root, m.stage.Folder, "*.*"))
 	if err != nil {
@@ -166,15 +135,24 @@ func (m *mutant) patched() (map[string]string, error) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		data, err := os.ReadFile(path)
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		files[filepath.Base(path)] = string(data)
+		files[filepath.Base(path)] = string(text)
 	}
 	for _, e := range m.edits {
 		if files[e.file], err = e.apply(files[e.file]); err != nil {
 			return nil, err
+		}
+	}
+	for name, text := range files {
+		if strings.HasSuffix(name, ".go") {
+			program, err := imports.Process(name, []byte(text), nil)
+			if err != nil {
+				return nil, err
+			}
+			files[name] = string(program)
 		}
 	}
 	return files, nil
