@@ -24,8 +24,9 @@ const stagesOnly = "only the stages are held to so much"
 // RunAll tells the stories of the stage about the runner's program, or all stories if
 // stage is nil, and calls told after each. It tells up to atOnce of them at the same time.
 func (t *Runner) RunAll(ctx context.Context, stage *Stage, atOnce int, told func(Result)) *Report {
+	t.Has = nil
 	scripts := Scripts()
-	if t.Has = nil; stage != nil {
+	if stage != nil {
 		t.Has, scripts = stage.Has, Scripts(stage.Behaviours...)
 	}
 	if stage == nil || !t.Stage {
