@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // Passed says whether the story was told to its end, and holds.
@@ -99,11 +98,13 @@ func explain(results []Result, again string, most int) string {
 	default:
 		fmt.Fprintf(&b, "\n%d more stories fail, perhaps for the same reason:\n", n)
 	}
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range others[:min(len(others), most)] {
-		fmt.Fprintf(table, "    %s\t%s\n", r.Script, r.brief())
+	width := 0
+	for _, r := range others {
+		width = max(width, len(r.Script))
 	}
-	table.Flush()
+	for _, r := range others[:min(len(others), most)] {
+		fmt.Fprintf(&b, "    %-*s  %s\n", width, r.Script, r.brief())
+	}
 	if n := len(others) - most; n > 0 {
 		fmt.Fprintf(&b, "    [and %d more]\n", n)
 	}
