@@ -205,7 +205,8 @@ func (r *Report) Verdict(who, again string) (text string, ok bool) {
 func (r *Report) reached(who string, near []Stage) string {
 	like, next := fmt.Sprintf("stage %d", near[0].Number), next(near)
 	if len(near) > 1 { // stages 1 and 2, or 4 and 5, of a server that is not written in Go
-		like = fmt.Sprintf("stages %d and %d, which nobody can tell apart from outside", near[0].Number, near[1].Number)
+		like = fmt.Sprintf("stages %d and %d, which nobody can tell apart from outside",
+			near[0].Number, near[1].Number)
 	}
 	switch {
 	case r.Stage != nil:

@@ -134,7 +134,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
 	r := Result{Script: script}
 	var told sync.WaitGroup
-	told.Go(func() { testscript.RunT(recorder{&r}, t.params(file, s)) }) // a goroutine that FailNow can end
+	told.Go(func() { testscript.RunT(recorder{&r}, t.params(file, s)) }) // which FailNow can end
 	told.Wait()
 	if r.Failed {
 		r.Line, r.Reason = readFailure(r.Log)

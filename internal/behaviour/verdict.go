@@ -58,7 +58,8 @@ func Verdict(stage string, results []Result) string {
 		return ""
 	}
 	const most = 6 // other stories; more would not fit on the screen
-	return fmt.Sprintf("%s %s.\n\n%s", stage, lost(failed[0]), explain(results, "go test ./"+stage+" -run /NAME -v", most))
+	again := "go test ./" + stage + " -run /NAME -v"
+	return fmt.Sprintf("%s %s.\n\n%s", stage, lost(failed[0]), explain(results, again, most))
 }
 
 // lost says what a server does no longer, as in "no longer serves its pages", by the story

@@ -55,8 +55,9 @@ func TestMutants(t *testing.T) {
 // megabytes. Before the one that is to lead they are told only of the mutants of which all
 // stories are told.
 var costly = []string{
-	"pages/too-long", "pages/visitors-leave", "pages/accept-fails", "many-at-once/no-descriptors-left",
-	"many-at-once/fifty-slow-requests", "waiting-holds-a-thread/silent-visitors", "waiting-is-free/silent-visitors",
+	"pages/too-long", "pages/visitors-leave", "pages/accept-fails",
+	"many-at-once/fifty-slow-requests", "many-at-once/no-descriptors-left",
+	"waiting-holds-a-thread/silent-visitors", "waiting-is-free/silent-visitors",
 }
 
 // mostLines is how many lines go test may print of a broken stage: the verdict, and four
