@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"example.com/concurrent-web-server/internal/server"
@@ -44,21 +43,17 @@ func Test(t *testing.T, behaviours ...string) {
 	program.Go, program.Folder = true, folder
 	runner := &Runner{Root: Root(folder), Program: program, Stage: true,
 		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
-	if deadline, ok := t.Deadline(); ok {
-		runner.Deadline = deadline
-	}
+	runner.Deadline, _ = t.Deadline()
 	tell := runner.RunStory
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		tell = runner.RunAlone // who asks for a story gets that one
 	}
 
-	var mu sync.Mutex
-	var results []Result
+	scripts := Scripts(behaviours...)
+	results := make([]Result, len(scripts))
 	t.Cleanup(func() {
-		stage := filepath.Base(folder)
-		again := "go test ./" + stage + " -run /NAME -v"
-		if verdict := Verdict(results, again); verdict != "" {
-			fmt.Fprintf(t.Output(), "%s %s.\n\n%s", stage, Lost(results), verdict)
+		if verdict := Verdict(filepath.Base(folder), results); verdict != "" {
+			fmt.Fprint(t.Output(), verdict)
 			t.Fail()
 		}
 	})
@@ -69,29 +64,24 @@ func Test(t *testing.T, behaviours ...string) {
 				t.Run(path.Base(script), func(t *testing.T) {
 					t.Parallel()
 					r := tell(script)
-					mu.Lock()
-					results = append(results, r)
-					mu.Unlock()
-					report(t, r)
+					results[slices.Index(scripts, script)] = r
+					if testing.Verbose() { // otherwise the verdict says it
+						report(t, r)
+					}
 				})
 			}
 		})
 	}
 }
 
-// report has a subtest say how its story went, where that is asked for. Otherwise the
-// verdict says it.
+// report has a subtest say how its story went.
 func report(t *testing.T, r Result) {
-	if !testing.Verbose() {
-		return
-	}
+	fmt.Fprintln(t.Output(), strings.TrimSpace(r.Log))
 	switch {
 	case r.Failed:
-		fmt.Fprintf(t.Output(), "%s\n%s", strings.TrimSpace(r.Log), r.Hint)
+		fmt.Fprint(t.Output(), r.Hint)
 		t.Fail()
 	case r.Skipped != "":
 		t.Skip(r.Skipped)
-	default:
-		fmt.Fprintln(t.Output(), strings.TrimSpace(r.Log))
 	}
 }

@@ -354,8 +354,8 @@ var counters = map[string]counter{
 	"address-space": {"The server has %d MiB of addresses", // with memory behind them or without
 		func(s *story) (int, error) { _, n, err := s.srv.Memory(); return int(n >> 20), err }},
 	"goroutines": {"The server has %d goroutines", func(s *story) (int, error) {
-		others := func(g goroutine) bool { return g.function() == "" }
-		return len(slices.DeleteFunc(goroutines(s.srv.Log()), others)), nil
+		others := func(g Goroutine) bool { return !g.Own() }
+		return len(slices.DeleteFunc(Goroutines(s.srv.Log()), others)), nil
 	}},
 	"segments": {"The reply came in %d pieces", func(s *story) (int, error) {
 		if len(s.visitors) == 0 {
@@ -411,9 +411,9 @@ func dump(s *story, args []string) {
 	s.ts.Check(s.settle())
 	signal(s, []string{"QUIT"})
 	exits(s, []string{"2"})
-	for _, g := range goroutines(s.srv.Log()) {
-		if g.id == "1" {
-			s.goroutine1 = g.where()
+	for _, g := range Goroutines(s.srv.Log()) {
+		if g.ID == "1" {
+			s.goroutine1 = g.Where()
 		}
 	}
 }
@@ -424,10 +424,10 @@ func goroutineIs(s *story, args []string) {
 	if len(args) == 3 {
 		function = args[2]
 	}
-	all := goroutines(s.srv.Log())
+	all := Goroutines(s.srv.Log())
 	for _, g := range all {
-		fits := who == "some" || g.function() != "" && (g.id == "1") == (who == "1")
-		if fits && (states[0] == "any" || slices.Contains(states, g.state)) && g.runs(function) {
+		fits := who == "some" || g.Own() && (g.ID == "1") == (who == "1")
+		if fits && (states[0] == "any" || slices.Contains(states, g.State)) && g.Runs(function) {
 			return
 		}
 	}

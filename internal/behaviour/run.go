@@ -2,12 +2,15 @@ package behaviour
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,20 +33,13 @@ type Result struct {
 	Reason string
 	Hint   string
 	Log    string // what testscript printed
-	Took   time.Duration
 	// Goroutine1 is where goroutine 1 was when the story had it printed, as in
 	// "in Accept [IO wait]".
 	Goroutine1 string
 }
 
 // Behaviour is the folder of the script, as in "many-at-once".
-func (r Result) Behaviour() string { return Folder(r.Script) }
-
-// Folder returns the behaviour that a script is about.
-func Folder(script string) string {
-	folder, _, _ := strings.Cut(script, "/")
-	return folder
-}
+func (r Result) Behaviour() string { return path.Dir(r.Script) }
 
 // gate is the story whose failure makes that of all others certain.
 const gate = "pages/home"
@@ -57,7 +53,7 @@ type Runner struct {
 	Root    string
 	Program *server.Program
 	// Has says whether the program is to have a behaviour; a script asks with
-	// [has:many-at-once]. It may be nil: then it is to have none.
+	// [has:many-at-once]. If it is nil, the stories of the behaviour say.
 	Has func(behaviour string) bool
 	// Stage says that the program is one of the workbook's stages, of which
 	// some scripts ask more than the contract does.
@@ -65,114 +61,12 @@ type Runner struct {
 	// Deadline is when a story gives up, if not zero.
 	Deadline time.Time
 
-	gate gateOnce
-}
-
-type gateOnce struct {
-	sync.Once
-	result Result
-}
-
-// RunStory tells one story, to the end or up to where it fails. It may be called from
-// several goroutines. Unless it is the first, it waits for the gate's story.
-func (t *Runner) RunStory(script string) Result {
-	t.gate.Do(func() { t.gate.result = t.RunAlone(gate) })
-	switch {
-	case script == gate:
-		return t.gate.result
-	case t.gate.result.Failed:
-		return Result{Script: script, Skipped: notTold}
-	}
-	return t.RunAlone(script)
-}
-
-// slowest is how many times the times in a script are doubled, for want of proof,
-// before the story is given up as undecided.
-const slowest = 4
-
-// RunAlone is RunStory, but asks nothing of the gate.
-func (t *Runner) RunAlone(script string) Result {
-	log, began := "", time.Now()
-	for doubled := 0; ; doubled++ {
-		r := t.runOnce(script, 1<<doubled)
-		log += r.Log
-		r.Log, r.Took = log, time.Since(began)
-		if !r.Undecided || doubled == slowest {
-			if r.Undecided {
-				r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\nTold %d times, each time more slowly, and the proof could not be had.", r.Reason, doubled+1)
-				r.Hint = ""
-			}
-			return r
-		}
-		log += fmt.Sprintf("\nUndecided: %s\nThe story is told again, with all times doubled.\n\n", r.Reason)
-	}
-}
-
-func (t *Runner) runOnce(script string, scale int) Result {
-	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1}
-	defer s.free()
-	log := new(recorder)
-	log.Run(script, func(testscript.T) { testscript.RunT(log, t.params(script, s)) })
-	r := Result{Script: script, Skipped: log.skipped, Failed: log.failed, Log: log.String()}
-	if r.Failed {
-		r.Story, r.Line, r.Reason = readLog(r.Log)
-	} else if r.Skipped == "" {
-		if err := s.finish(); err != nil {
-			r.Failed, r.Story = true, []string{"The story is told, and the server is interrupted."}
-			r.Reason = err.Error()
-		}
-	}
-	r.Undecided, r.Goroutine1 = s.undecided, s.goroutine1
-	if r.Failed {
-		r.Hint = s.hint
-	}
-	return r
-}
-
-// params returns what testscript needs to run one script.
-func (t *Runner) params(script string, s *story) testscript.Params {
-	return testscript.Params{
-		Files:               []string{filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")},
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Deadline:            t.Deadline,
-		Cmds:                commands(),
-		Setup: func(env *testscript.Env) error {
-			env.Values[storyKey{}] = s
-			env.Setenv("SOURCE", t.Program.Folder)
-			// For exec go: a script's environment lacks what the go command needs.
-			for _, pair := range os.Environ() {
-				if strings.HasPrefix(pair, "GO") || strings.HasPrefix(pair, "HOME=") || strings.HasPrefix(pair, "XDG_") {
-					env.Vars = append(env.Vars, pair)
-				}
-			}
-			return nil
-		},
-		Condition: t.condition,
-	}
-}
-
-func (t *Runner) condition(cond string) (bool, error) {
-	name, arg, _ := strings.Cut(cond, ":")
-	switch name {
-	case "has":
-		return t.Has != nil && t.Has(arg), nil
-	case "go":
-		return t.Program.Go, nil
-	case "stage":
-		return t.Stage, nil
-	case "source":
-		return t.Program.Folder != "", nil
-	case "race":
-		info, ok := debug.ReadBuildInfo()
-		return ok && strings.Contains(info.String(), "-race=true"), nil
-	}
-	return false, fmt.Errorf("unknown condition; there are go (the server is written in Go), source (its source is at hand, as a Go package), stage (it is one of the workbook's), race (this program, which stands in for a stage, has the race detector) and has:BEHAVIOUR")
+	told sync.Map // from a script to the func() Result that tells it once
 }
 
 // Run tells the stories, up to atOnce of them at the same time, and calls done
-// after each, from one goroutine at a time. It returns the results in the order of the
-// scripts. After ctx has ended it begins no story, and returns those that are told.
+// after each, from one goroutine at a time, unless it is nil. It returns the results in
+// the order of the scripts. After ctx has ended it begins no story, and calls no done.
 func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
 	results := make([]Result, len(scripts))
 	slots := make(chan struct{}, atOnce)
@@ -198,84 +92,176 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 	return results
 }
 
-// A recorder is the testscript.T of a single script. It needs no lock, because
-// Run returns when the script is done.
-type recorder struct {
-	log     strings.Builder
-	skipped string
-	failed  bool
-}
-
-func (t *recorder) Run(name string, f func(testscript.T)) {
-	done := make(chan struct{})
-	go func() { // a goroutine for FailNow to end
-		defer close(done)
-		f(t)
-	}()
-	<-done
-}
-
-func (t *recorder) String() string  { return t.log.String() }
-func (t *recorder) Parallel()       {}
-func (t *recorder) Verbose() bool   { return true }
-func (t *recorder) Log(args ...any) { fmt.Fprintln(&t.log, args...) }
-
-func (t *recorder) FailNow() {
-	t.failed = true
-	runtime.Goexit()
-}
-
-func (t *recorder) Fatal(args ...any) {
-	t.Log(args...)
-	t.FailNow()
-}
-
-func (t *recorder) Skip(args ...any) {
-	t.skipped = strings.TrimSpace(fmt.Sprintln(args...))
-	runtime.Goexit()
-}
-
-var (
-	timing  = regexp.MustCompile(` \(\d+\.\d+s\)$`)
-	failure = regexp.MustCompile(`(?s)\nFAIL: [^\n]*?\.txtar:(\d+): (.*)$`)
-)
-
-// readLog finds the story in what testscript logs of a script that failed: the
-// headings, and the line and the words of the error.
-func readLog(log string) (story []string, line int, reason string) {
-	m := failure.FindStringSubmatchIndex(log)
-	if m == nil {
-		return nil, 0, strings.TrimSpace(log)
+// RunStory tells one story, to the end or up to where it fails. It tells each only once,
+// and none before the gate's. It may be called from several goroutines.
+func (t *Runner) RunStory(script string) Result {
+	if script != gate && t.RunStory(gate).Failed {
+		return Result{Script: script, Skipped: notTold}
 	}
-	fmt.Sscan(log[m[2]:m[3]], &line)
-	reason = strings.TrimSpace(log[m[4]:m[5]])
-	goesOn := false // the last line was a heading, and not the end of one
-	for l := range strings.Lines(log[:m[0]+1]) {
-		l = strings.TrimRight(l, "\n")
-		text, heading := strings.CutPrefix(l, "# ")
-		text = timing.ReplaceAllString(text, "")
+	tell, _ := t.told.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
+	return tell.(func() Result)()
+}
+
+// mostTold is how often a story is told that is undecided, with all times doubled from
+// one time to the next.
+const mostTold = 5
+
+// RunAlone tells one story, whatever came of others, and of it before.
+func (t *Runner) RunAlone(script string) Result {
+	log := ""
+	for told := 1; ; told++ {
+		r := t.runOnce(script, 1<<(told-1))
+		log += r.Log
+		r.Log = log
 		switch {
-		case heading && goesOn:
-			story[len(story)-1] += " " + text
-		case heading:
-			story = append(story, text)
+		case !r.Undecided:
+			return r
+		case told == mostTold:
+			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
+				"Told %d times, each time more slowly, and the proof could not be had.", r.Reason, told)
+			r.Hint = ""
+			return r
 		}
-		goesOn = heading && !timing.MatchString(l)
+		log += fmt.Sprintf("\nUndecided: %s\nThe story is told again, with all times doubled.\n\n", r.Reason)
 	}
-	return story, line, reason
+}
+
+func (t *Runner) runOnce(script string, scale int) Result {
+	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1}
+	defer s.free()
+	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
+	r := Result{Script: script}
+	var told sync.WaitGroup
+	told.Go(func() { testscript.RunT(recorder{&r}, t.params(file, s)) }) // which FailNow can end
+	told.Wait()
+	if r.Failed {
+		r.Line, r.Reason = readFailure(r.Log)
+		r.Story = readStory(file, r.Line)
+	} else if r.Skipped == "" {
+		if err := s.finish(); err != nil {
+			r.Failed, r.Story = true, []string{"The story is told, and the server is interrupted."}
+			r.Reason = err.Error()
+		}
+	}
+	r.Undecided, r.Goroutine1 = s.undecided, s.goroutine1
+	if r.Failed {
+		r.Hint = s.hint
+	}
+	return r
+}
+
+// params returns what testscript needs to run one script.
+func (t *Runner) params(file string, s *story) testscript.Params {
+	return testscript.Params{
+		Files:               []string{file},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Deadline:            t.Deadline,
+		Cmds:                commands(),
+		Condition:           t.condition,
+		Setup: func(env *testscript.Env) error {
+			env.Values[storyKey{}] = s
+			env.Setenv("SOURCE", t.Program.Folder)
+			// For exec go: a script's environment lacks what the go command needs.
+			env.Vars = append(env.Vars, slices.DeleteFunc(os.Environ(), func(pair string) bool {
+				return !forGo.MatchString(pair)
+			})...)
+			return nil
+		},
+	}
+}
+
+var forGo = regexp.MustCompile(`^(GO|HOME=|XDG_)`)
+
+// condition decides the conditions of the scripts that testdata/README.md explains.
+func (t *Runner) condition(cond string) (bool, error) {
+	if behaviour, ok := strings.CutPrefix(cond, "has:"); ok {
+		return t.has(behaviour), nil
+	}
+	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
+	holds, ok := map[string]bool{
+		"go":     t.Program.Go,
+		"source": t.Program.Folder != "",
+		"stage":  t.Stage,
+		"race":   build != nil && strings.Contains(build.String(), "-race=true"),
+	}[cond]
+	if !ok {
+		return false, errors.New("unknown condition: testdata/README.md says which there are")
+	}
+	return holds, nil
+}
+
+// has says whether the program is to have a behaviour, or, if nobody said so, whether
+// more of its stories hold than do not.
+func (t *Runner) has(behaviour string) bool {
+	if t.Has != nil {
+		return t.Has(behaviour)
+	}
+	scripts, failed := Scripts(behaviour), 0
+	for _, script := range scripts {
+		if t.RunStory(script).Failed {
+			failed++
+		}
+	}
+	return 2*failed < len(scripts)
+}
+
+// A recorder is the testscript.T of a single script, and sets the result of its story.
+type recorder struct{ *Result }
+
+func (r recorder) Run(name string, f func(testscript.T)) { f(r) }
+func (r recorder) Parallel()                             {}
+func (r recorder) Verbose() bool                         { return true }
+func (r recorder) Log(args ...any)                       { r.Result.Log += fmt.Sprintln(args...) }
+
+func (r recorder) FailNow() {
+	r.Failed = true
+	runtime.Goexit()
+}
+
+func (r recorder) Fatal(args ...any) {
+	r.Log(args...)
+	r.FailNow()
+}
+
+func (r recorder) Skip(args ...any) {
+	r.Skipped = strings.TrimSpace(fmt.Sprintln(args...))
+	runtime.Goexit()
+}
+
+var failure = regexp.MustCompile(`(?s)\nFAIL: [^\n]*?\.txtar:(\d+): (.*)$`)
+
+// readFailure finds the line and the words of the error in what testscript logs of a
+// script that failed.
+func readFailure(log string) (line int, reason string) {
+	if m := failure.FindStringSubmatch(log); m != nil {
+		fmt.Sscan(m[1], &line)
+		log = m[2]
+	}
+	return line, strings.TrimSpace(log)
+}
+
+var heading = regexp.MustCompile(`(?m)(^# .*\n)+`)
+
+// readStory returns the headings of a script down to a line, each of which is one or
+// several lines of comment.
+func readStory(file string, line int) []string {
+	text, _ := os.ReadFile(file) // which testscript could read
+	lines := strings.SplitAfter(string(text), "\n")
+	headings := heading.FindAllString(strings.Join(lines[:line], ""), -1)
+	for i, h := range headings {
+		headings[i] = strings.ReplaceAll(strings.TrimSpace(h[2:]), "\n# ", " ")
+	}
+	return headings
 }
 
 // Root returns the folder of the workbook, which is the nearest one at or above
-// folder that has a testdata beside a go.mod.
+// folder that has the stories.
 func Root(folder string) string {
-	for dir := folder; ; dir = filepath.Dir(dir) {
-		_, modErr := os.Stat(filepath.Join(dir, "go.mod"))
-		_, dataErr := os.Stat(filepath.Join(dir, "testdata", "pages"))
-		if modErr == nil && dataErr == nil {
+	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "testdata", "pages")); err == nil {
 			return dir
 		}
-		if dir == filepath.Dir(dir) {
-			return folder
-		}
 	}
+	return folder
 }

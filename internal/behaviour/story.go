@@ -218,7 +218,7 @@ func (s *story) stuckf(v *visitor.Visitor, format string, args ...any) {
 		s.srv.Signal(syscall.SIGQUIT)
 		if s.srv.Await(server.Idle, s.srv.Exited) {
 			s.ended = true
-			seen += "\n" + summary(goroutines(s.srv.Log()[before:]))
+			seen += "\n" + summary(Goroutines(s.srv.Log()[before:]))
 		}
 	}
 	s.fatalf("%s", seen)

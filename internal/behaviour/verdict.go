@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// File is the script, as seen from the workbook's folder.
-func (r Result) File() string { return "testdata/" + r.Script + ".txtar" }
+// Passed says whether the story was told to its end, and holds.
+func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
 
 // String tells the story as far as it went, and why it went no further.
 func (r Result) String() string {
@@ -19,17 +19,14 @@ func (r Result) String() string {
 		return r.Script + " passed"
 	}
 	var b strings.Builder
-	b.WriteString(r.File())
+	fmt.Fprintf(&b, "testdata/%s.txtar", r.Script)
 	if r.Line > 0 {
 		fmt.Fprintf(&b, ", line %d", r.Line)
 	}
-	b.WriteString(":\n\n")
-	for _, heading := range r.Story {
-		fmt.Fprintf(&b, "    %s\n", heading)
-	}
-	fmt.Fprintf(&b, "\n%s\n", strings.ReplaceAll(r.Reason, "\n\t", "\n    "))
+	fmt.Fprintf(&b, ":\n\n    %s\n\n", strings.Join(r.Story, "\n    "))
+	fmt.Fprintln(&b, strings.ReplaceAll(r.Reason, "\n\t", "\n    "))
 	if r.Hint != "" {
-		fmt.Fprintf(&b, "%s\n", r.Hint)
+		fmt.Fprintln(&b, r.Hint)
 	}
 	return b.String()
 }
@@ -48,79 +45,70 @@ func (r Result) brief() string {
 	return line
 }
 
-// Failures returns the results of stories that failed, in the order of the topics.
+// Failures returns the results of the stories that failed.
 func Failures(results []Result) []Result {
-	order := Scripts()
-	var failed []Result
-	for _, r := range results {
-		if r.Failed {
-			failed = append(failed, r)
-		}
-	}
-	slices.SortStableFunc(failed, func(a, b Result) int {
-		return slices.Index(order, a.Script) - slices.Index(order, b.Script)
-	})
-	return failed
+	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !r.Failed })
 }
 
-// Verdict says in one screen what failed: the story that leads in full, and a line
-// for each other one. again is the command that tells one story, with NAME in the place
-// of its name. It returns "" if no story failed.
-func Verdict(results []Result, again string) string {
-	const most = 6 // others; more would not fit on the screen
-	return verdict(results, again, most)
-}
-
-// verdict is Verdict with a line for each of the first others, as many as most says.
-func verdict(results []Result, again string, most int) string {
+// Verdict says in one screen what a stage no longer does, by the results of its stories in
+// the order of the topics. It returns "" if none of them failed.
+func Verdict(stage string, results []Result) string {
 	failed := Failures(results)
 	if len(failed) == 0 {
 		return ""
 	}
+	const most = 6 // other stories; more would not fit on the screen
+	again := "go test ./" + stage + " -run /NAME -v"
+	return fmt.Sprintf("%s %s.\n\n%s", stage, lost(failed[0]), explain(results, again, most))
+}
+
+// lost says what a server does no longer, as in "no longer serves its pages", by the story
+// that leads.
+func lost(lead Result) string {
+	does := "does what " + lead.Script + " shows"
+	for _, t := range topics {
+		if t.folder == lead.Behaviour() && slices.Contains(strings.Fields(t.names), path.Base(lead.Script)) {
+			does = t.does
+		}
+	}
+	switch {
+	case strings.Contains(lead.Reason, dataRace):
+		return "has a data race: two goroutines use a variable at the same time, and one writes it"
+	case lead.Undecided:
+		return "may be one that " + does + ", and that could not be decided"
+	}
+	return "no longer " + does
+}
+
+// explain tells the first story of the results that failed in full, and says in a line each
+// why others did, as many as most says. again is the command that tells one story, with
+// NAME in the place of its name.
+func explain(results []Result, again string, most int) string {
+	failed := Failures(results)
 	var b strings.Builder
-	b.WriteString(failed[0].String())
+	fmt.Fprint(&b, failed[0])
 	if slices.ContainsFunc(results, func(r Result) bool { return r.Skipped == notTold }) {
 		fmt.Fprintf(&b, "\nThe other stories are not told: %s.\n", notTold)
 	}
 	others := failed[1:]
-	if len(others) == 0 {
+	switch n := len(others); n {
+	case 0:
 		return b.String()
+	case 1:
+		fmt.Fprint(&b, "\n1 more story fails, perhaps for the same reason:\n")
+	default:
+		fmt.Fprintf(&b, "\n%d more stories fail, perhaps for the same reason:\n", n)
 	}
-	more := "1 more story fails"
-	if len(others) > 1 {
-		more = fmt.Sprintf("%d more stories fail", len(others))
-	}
-	fmt.Fprintf(&b, "\n%s, perhaps for the same reason:\n", more)
 	width := 0
 	for _, r := range others {
 		width = max(width, len(r.Script))
 	}
-	for i, r := range others {
-		if i == most {
-			fmt.Fprintf(&b, "    [and %d more]\n", len(others)-most)
-			break
-		}
+	for _, r := range others[:min(len(others), most)] {
 		fmt.Fprintf(&b, "    %-*s  %s\n", width, r.Script, r.brief())
+	}
+	if n := len(others) - most; n > 0 {
+		fmt.Fprintf(&b, "    [and %d more]\n", n)
 	}
 	fmt.Fprintf(&b, "To be told one of them: %s\n", strings.ReplaceAll(again, "NAME", others[0].Script))
 	return b.String()
-}
-
-// Lost says what a server does no longer, as in "no longer serves its pages", by
-// the results of its stories, some of which failed.
-func Lost(results []Result) string {
-	lead := Failures(results)[0]
-	does := "does what " + path.Dir(lead.Script) + " shows"
-	for _, t := range topics {
-		if slices.Contains(t.scripts, lead.Script) {
-			does = t.does
-		}
-	}
-	if strings.Contains(lead.Reason, dataRace) {
-		return "has a data race: two goroutines use a variable at the same time, and one writes it"
-	}
-	if lead.Undecided {
-		return "may be one that " + does + ", and that could not be decided"
-	}
-	return "no longer " + does
 }

@@ -47,17 +47,17 @@ func readDump(log string) *dump {
 	const most = 30
 	d := &dump{Own: []string{}, Others: []string{}}
 	for _, g := range behaviour.Goroutines(log) {
-		g.Text = strings.ReplaceAll(arguments.ReplaceAllString(noise.ReplaceAllString(g.Text, ""), "()"), "\n\t", "  ")
+		text := strings.ReplaceAll(arguments.ReplaceAllString(noise.ReplaceAllString(g.Text, ""), "()"), "\n\t", "  ")
 		switch {
 		case g.ID == "1":
-			d.Main = g.Text
+			d.Main = text
 		case ours(g):
 		case g.Own() && len(d.Own) < most:
-			d.Own = append(d.Own, g.Text)
+			d.Own = append(d.Own, text)
 		case g.Own():
 			d.More++
 		case len(d.Others) < most:
-			d.Others = append(d.Others, g.Text)
+			d.Others = append(d.Others, text)
 		}
 	}
 	if d.Main == "" {

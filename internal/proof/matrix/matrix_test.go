@@ -7,13 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
@@ -23,85 +23,95 @@ var update = flag.Bool("update", false, "write the ladder that was measured into
 
 const root = "../../.."
 
-// A column is what came of the stories about one stage, by script.
-type column map[string]behaviour.Result
-
-// measure tells all stories about all stages.
-func measure(t *testing.T) []column {
-	columns := make([]column, len(behaviour.Stages))
-	var wg sync.WaitGroup
-	for i, stage := range behaviour.Stages {
-		wg.Go(func() {
-			program, err := server.Open(filepath.Join(root, stage.Folder))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer program.Close()
-			runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has}
-			runner.Deadline, _ = t.Deadline()
-			columns[i] = column{}
-			for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
-				columns[i][r.Script] = r
-				if r.Took > 3*time.Second {
-					t.Logf("%s %s %v", stage.Folder, r.Script, r.Took)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return columns
-}
-
 func TestMatrix(t *testing.T) {
-	columns := measure(t)
+	columns := make([]column, len(behaviour.Stages))
+	var all sync.WaitGroup
+	for i, stage := range behaviour.Stages {
+		all.Go(func() { columns[i] = measure(t, stage) })
+	}
+	all.Wait()
 	if t.Failed() {
 		return
 	}
 	for i, stage := range behaviour.Stages {
-		for _, b := range behaviour.Behaviours() {
-			checkBehaviour(t, stage, b, columns[i])
+		checkBehaviours(t, stage, columns[i])
+	}
+	measured := renderLadder(t, columns)
+	if !t.Failed() {
+		t.Logf("measured:\n%s", measured)
+		comparePages(t, measured)
+	}
+}
+
+// A column is what came of all stories about one stage, by script.
+type column map[string]behaviour.Result
+
+func measure(t *testing.T, stage behaviour.Stage) column {
+	program, err := server.Open(filepath.Join(root, stage.Folder))
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer program.Close()
+	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has}
+	runner.Deadline, _ = t.Deadline()
+	results := column{}
+	for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
+		results[r.Script] = r
+	}
+	return results
+}
+
+// checkBehaviours sees to it that all stories of the stage's behaviours hold, and of each
+// other behaviour one does not.
+func checkBehaviours(t *testing.T, stage behaviour.Stage, results column) {
+	passed, failed := map[string]bool{}, map[string]bool{}
+	for _, r := range results {
+		passed[r.Behaviour()] = passed[r.Behaviour()] || r.Passed()
+		failed[r.Behaviour()] = failed[r.Behaviour()] || r.Failed
+		if r.Failed && stage.Has(r.Behaviour()) {
+			t.Errorf("%s fails %v", stage.Folder, r)
 		}
 	}
-	ladder := renderLadder(t, columns)
-	if !t.Failed() {
-		t.Logf("measured:\n%s", ladder)
-		comparePages(t, ladder)
+	for b := range passed {
+		if passed[b] && !failed[b] && !stage.Has(b) {
+			t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, b)
+		}
 	}
 }
 
 // Every script is in the order of the stories, and every folder a behaviour of a stage.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root, "testdata", "*", "*.txtar"))
+	files, err := filepath.Glob(filepath.Join(root, "testdata/*/*.txtar"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	listed := behaviour.Scripts()
+	var scripts []string
 	for _, file := range files {
-		script := filepath.Base(filepath.Dir(file)) + "/" + strings.TrimSuffix(filepath.Base(file), ".txtar")
-		if i := slices.Index(listed, script); i < 0 {
+		folder := filepath.Base(filepath.Dir(file))
+		script := path.Join(folder, strings.TrimSuffix(filepath.Base(file), ".txtar"))
+		scripts = append(scripts, script)
+		if !slices.Contains(listed, script) {
 			t.Errorf("testdata/%s.txtar is not in the list of stories, in ladder.go", script)
-		} else {
-			listed = slices.Delete(listed, i, i+1)
 		}
-		if !slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Has(behaviour.Folder(script)) }) {
-			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", behaviour.Folder(script))
+		if !slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Has(folder) }) {
+			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", folder)
 		}
 	}
 	for _, script := range listed {
-		t.Errorf("there is no testdata/%s.txtar", script)
+		if !slices.Contains(scripts, script) {
+			t.Errorf("there is no testdata/%s.txtar", script)
+		}
 	}
 }
 
 // The test of a stage names the behaviours of its column.
 func TestStageTests(t *testing.T) {
 	for _, stage := range behaviour.Stages {
-		source, err := os.ReadFile(filepath.Join(root, stage.Folder, "main_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var named []string
-		for _, m := range regexp.MustCompile(`(?m)^\t\t"(.*)",$`).FindAllStringSubmatch(string(source), -1) {
+		source := read(t, stage.Folder, "main_test.go")
+		for _, m := range regexp.MustCompile(`(?m)^\t\t"(.*)",$`).FindAllStringSubmatch(source, -1) {
 			named = append(named, m[1])
 		}
 		if !slices.Equal(named, stage.Behaviours) {
@@ -113,66 +123,54 @@ func TestStageTests(t *testing.T) {
 // http.go is the same in all stages, and the pages are.
 func TestSameFiles(t *testing.T) {
 	for _, name := range []string{"http.go", "hello.html", "404.html"} {
-		want, err := os.ReadFile(filepath.Join(root, behaviour.Stages[0].Folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, stage := range behaviour.Stages[1:] {
-			if got, err := os.ReadFile(filepath.Join(root, stage.Folder, name)); err != nil || string(got) != string(want) {
-				t.Errorf("%s/%s (%v) is not that of %s", stage.Folder, name, err, behaviour.Stages[0].Folder)
+		first := behaviour.Stages[0].Folder
+		for _, stage := range behaviour.Stages {
+			if read(t, stage.Folder, name) != read(t, first, name) {
+				t.Errorf("%s/%s is not that of %s", stage.Folder, name, first)
 			}
 		}
 	}
 }
 
-func checkBehaviour(t *testing.T, stage behaviour.Stage, b string, results column) {
-	failed, passed := 0, 0
-	for _, script := range behaviour.Scripts(b) {
-		switch r := results[script]; {
-		case r.Skipped != "":
-		case r.Failed:
-			failed++
-			if stage.Has(b) {
-				t.Errorf("%s fails %v", stage.Folder, r)
-			}
-		default:
-			passed++
-		}
+// read returns the text of a file of the workbook.
+func read(t *testing.T, elem ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.Join(elem...)))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !stage.Has(b) && failed == 0 && passed > 0 {
-		t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, b)
-	}
+	return string(text)
 }
 
 // holds decides a row for a stage.
-func holds(row behaviour.Row, results column) (holds bool, err error) {
-	yes, reasons := passAll(row.Yes, results)
-	no, reasonsNot := passAll(row.No, results)
-	if row.No == nil {
-		no = regexp.MustCompile(row.Reason).MatchString(reasons)
+func (r row) holds(results column) (bool, error) {
+	yes, failed := results.hold(r.yes)
+	no, failedNot := results.hold(r.no)
+	if r.no == "" {
+		no = regexp.MustCompile(r.because).MatchString(failed)
 	}
 	if yes == no {
-		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s%s", yes, no, reasons, reasonsNot)
+		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s%s", yes, no, failed, failedNot)
 	}
 	return yes, nil
 }
 
-// passAll says whether all scripts pass, of which one can be several with a | between
-// them, one of which has to. The reasons are those of all that fail.
-func passAll(scripts []string, results column) (pass bool, reasons string) {
-	pass = true
-	for _, alternatives := range scripts {
-		one := false
-		for script := range strings.SplitSeq(alternatives, "|") {
-			r, ok := results[script]
-			if r.Failed {
-				reasons += r.String()
+// hold says whether all scripts of a row hold, and tells those that failed.
+func (c column) hold(scripts string) (hold bool, failed string) {
+	hold = true
+	for one := range strings.FieldsSeq(scripts) {
+		alternatives := strings.Split(one, "|")
+		hold = hold && slices.ContainsFunc(alternatives, func(script string) bool {
+			r, told := c[script]
+			return told && r.Passed()
+		})
+		for _, script := range alternatives {
+			if r := c[script]; r.Failed {
+				failed += r.String()
 			}
-			one = one || ok && !r.Failed && r.Skipped == ""
 		}
-		pass = pass && one
 	}
-	return pass, reasons
+	return hold, failed
 }
 
 // renderLadder returns the ladder as a table in Markdown.
@@ -183,12 +181,12 @@ func renderLadder(t *testing.T, columns []column) string {
 		fmt.Fprintf(&b, " | [%d](%s)", stage.Number, stage.Page())
 	}
 	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(behaviour.Stages)) + "\n")
-	for _, row := range behaviour.Ladder {
-		fmt.Fprintf(&b, "| %s", row.Says)
+	for _, row := range ladder {
+		fmt.Fprintf(&b, "| %s", row.says)
 		for i, stage := range behaviour.Stages {
-			holds, err := holds(row, columns[i])
+			holds, err := row.holds(columns[i])
 			if err != nil {
-				t.Errorf("%s: %q: %v", stage.Folder, row.Says, err)
+				t.Errorf("%s: %q: %v", stage.Folder, row.says, err)
 			}
 			b.WriteString(map[bool]string{true: " | yes", false: " | no"}[holds])
 		}
@@ -201,62 +199,37 @@ var shownLadder = regexp.MustCompile(`(?s)(<!-- ladder -->\n\n).*?(\n<!-- /ladde
 
 // comparePages compares the ladder of every page that shows it, which is between
 // <!-- ladder --> and <!-- /ladder -->, with the one that was measured. A page may also
-// show single rows.
-func comparePages(t *testing.T, ladder string) {
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+// show single rows, in which the stage that the page is about may be bold.
+func comparePages(t *testing.T, measured string) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := 0
+	shown := false
 	for _, file := range append(pages, filepath.Join(root, "README.md")) {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		compareRows(t, file, string(text), ladder)
-		if shownLadder.Match(text) {
-			shown++
-		}
-		want := ladder
+		text := read(t, strings.TrimPrefix(file, root))
+		want := measured
 		if filepath.Base(filepath.Dir(file)) == "docs" {
-			want = strings.ReplaceAll(ladder, "](docs/", "](")
+			want = strings.ReplaceAll(measured, "](docs/", "](")
 		}
-		written := shownLadder.ReplaceAll(text, []byte("${1}"+want+"${2}"))
-		switch {
-		case string(written) == string(text):
-		case *update:
-			if err := os.WriteFile(file, written, 0o666); err != nil {
+		written := shownLadder.ReplaceAllString(text, "${1}"+want+"${2}")
+		shown = shown || shownLadder.MatchString(text)
+		if written != text && !*update {
+			t.Errorf("%s shows another ladder than was measured; -update writes this into it:\n%s", file, want)
+		} else if written != text {
+			if err := os.WriteFile(file, []byte(written), 0o666); err != nil {
 				t.Error(err)
 			}
-		default:
-			t.Errorf("%s shows another ladder than was measured; -update writes this into it:\n%s", file, want)
 		}
-	}
-	if shown == 0 {
-		t.Error("no page shows the ladder, between <!-- ladder --> and <!-- /ladder -->")
-	}
-}
-
-// compareRows compares the rows of the ladder that a page shows by themselves. The
-// stage that the page is about may be bold.
-func compareRows(t *testing.T, file, text, ladder string) {
-	measured := map[string]string{} // the row, by what it says
-	for line := range strings.Lines(ladder) {
-		for _, row := range behaviour.Ladder {
-			if strings.HasPrefix(line, "| "+row.Says+" |") {
-				measured[" "+row.Says+" "] = line
+		for line := range strings.Lines(strings.ReplaceAll(written, "**", "")) {
+			for _, row := range ladder {
+				if strings.HasPrefix(line, "| "+row.says+" |") && !strings.Contains(measured, line) {
+					t.Errorf("%s shows the row\n%sand this was measured:\n%s", file, line, measured)
+				}
 			}
 		}
 	}
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		row := strings.ReplaceAll(line, "**", "")
-		if !strings.HasPrefix(row, "| ") {
-			continue
-		}
-		if want := measured[strings.Split(row, "|")[1]]; want != "" && row != want {
-			t.Errorf("%s:%d shows the row\n%sand this was measured:\n%s", file, n, row, want)
-		}
+	if !shown {
+		t.Error("no page shows the ladder, between <!-- ladder --> and <!-- /ladder -->")
 	}
 }

@@ -1,7 +1,7 @@
 package mutants
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/tools/imports"
 )
 
 // A mutant is a stage with a mistake in it, or, if leads is "nothing", a variant
@@ -21,23 +22,24 @@ type mutant struct {
 	leads   string         // the story that has to be told in full, as in "pages/home", or one of several: A|B
 	because *regexp.Regexp // what its reason has to match
 	hint    string         // has to be part of its hint
-	all     bool           // every story is told, and the length of the verdict checked
-	alone   bool           // no story before the one that leads is told
-	race    bool           // built with the race detector
-	edits   []edit
+	// how is "all" if every story is told, "alone" if only the one that leads is, and
+	// "race" if the mutant is built with the race detector.
+	how   string
+	edits []edit
 }
 
+func (m *mutant) title() string { return fmt.Sprintf("stage%d %s", m.stage.Number, m.name) }
+
 // An edit replaces lines of a file of the stage.
-type edit struct{ file, old, new string }
+type edit struct {
+	file     string
+	old, new []string
+}
 
 // readTable reads the files of the table. Each of them is an archive, and a mutant is
-// a file in it: lines of a name and a value, and then patches,
-// which name a file of the stage and go on with lines that begin with a minus, a
-// plus or a blank, as those of diff. What the minus and the blank lines say has to stand
-// in the file once; the first and the last of these lines may be parts of lines. A
-// file that the stage does not have is made of the plus lines. Imports are seen to.
-func readTable(pattern string) ([]*mutant, error) {
-	files, err := filepath.Glob(pattern)
+// a file in it.
+func readTable() ([]*mutant, error) {
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +51,11 @@ func readTable(pattern string) ([]*mutant, error) {
 		}
 		for _, f := range archive.Files {
 			m, err := parse(f.Name, string(f.Data))
+			if slices.ContainsFunc(table, func(other *mutant) bool { return other.title() == m.title() }) {
+				err = cmp.Or(err, fmt.Errorf("a second one of the name"))
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", file, f.Name, err)
-			}
-			if slices.ContainsFunc(table, func(other *mutant) bool { return other.name == m.name && other.stage.Number == m.stage.Number }) {
-				return nil, fmt.Errorf("%s: %s: a second one of the name", file, f.Name)
 			}
 			table = append(table, m)
 		}
@@ -61,153 +63,116 @@ func readTable(pattern string) ([]*mutant, error) {
 	return table, nil
 }
 
+var fileName = regexp.MustCompile(`^[\w-]+\.(go|html)$`)
+
+// parse reads a mutant: lines of a name and a value, and then edits, which name a file of
+// the stage and go on with lines that begin with a minus, a plus or a blank, as those of
+// diff. An empty line ends an edit.
 func parse(name, text string) (*mutant, error) {
 	m := &mutant{name: name}
-	file := ""
-	var old, new []string
-	flush := func() {
-		if len(old)+len(new) > 0 {
-			m.edits = append(m.edits, edit{file, strings.Join(old, "\n"), strings.Join(new, "\n")})
-		}
-		old, new = nil, nil
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if line == "" || file != "" && !strings.ContainsAny(line[:1], "+- \t") {
-			flush()
-		}
+	file, goesOn := "", false
+	for line := range strings.SplitSeq(text, "\n") {
 		key, value, _ := strings.Cut(line, " ")
 		switch {
 		case line == "":
-		case line[0] == '-':
-			old = append(old, line[1:])
-		case line[0] == '+':
-			new = append(new, line[1:])
-		case line[0] == ' ', line[0] == '\t':
-			old, new = append(old, line[1:]), append(new, line[1:])
-		case fileName.MatchString(line):
-			file = line
-		case key == "stage":
-			m.stage = behaviour.Stages[value[0]-'1']
-		case key == "leads":
-			m.leads = value
-		case key == "because":
-			re, err := regexp.Compile(value)
-			if err != nil {
-				return nil, err
+			goesOn = false
+		case strings.ContainsAny(line[:1], "-+ \t"):
+			if !goesOn {
+				m.edits = append(m.edits, edit{file: file})
+				goesOn = true
 			}
-			m.because = re
-		case key == "hint":
-			m.hint = value
-		case key == "all":
-			m.all = true
-		case key == "alone":
-			m.alone = true
-		case key == "race":
-			m.race = true
+			e := &m.edits[len(m.edits)-1]
+			if line[0] != '+' {
+				e.old = append(e.old, line[1:])
+			}
+			if line[0] != '-' {
+				e.new = append(e.new, line[1:])
+			}
+		case fileName.MatchString(line):
+			file, goesOn = line, false
 		default:
-			return nil, fmt.Errorf("cannot be understood: %q", line)
+			if err := m.set(key, value); err != nil {
+				return m, err
+			}
 		}
 	}
-	flush()
-	if m.stage.Number == 0 || m.leads == "" || len(m.edits) == 0 {
-		return nil, fmt.Errorf("names no stage, no story that leads, or no edit")
-	}
-	if m.leads != "nothing" && m.because == nil {
-		return nil, fmt.Errorf("gives no reason")
+	switch {
+	case m.stage.Number == 0 || m.leads == "" || len(m.edits) == 0:
+		return m, fmt.Errorf("names no stage, no story that leads, or no edit")
+	case m.leads != "nothing" && m.because == nil:
+		return m, fmt.Errorf("gives no reason")
 	}
 	return m, nil
 }
 
-var fileName = regexp.MustCompile(`^[\w-]+\.(go|html)$`)
-
-// write writes the program of the stage, patched, into a folder, as a package of
-// the given name whose main function is called main.
-func (m *mutant) write(folder, name, main string) error {
-	files, err := patched(filepath.Join(root, m.stage.Folder), m.edits)
-	if err != nil {
-		return err
+func (m *mutant) set(key, value string) (err error) {
+	switch key {
+	case "stage":
+		m.stage = behaviour.Stages[value[0]-'1']
+	case "leads":
+		m.leads = value
+	case "because":
+		m.because, err = regexp.Compile(value)
+	case "hint":
+		m.hint = value
+	case "all", "alone", "race":
+		m.how = key
+	default:
+		err = fmt.Errorf("cannot be understood: %q", key+" "+value)
 	}
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
-	}
-	for file, text := range files {
-		if strings.HasSuffix(file, ".go") {
-			text = packageClause.ReplaceAllLiteralString(text, "package "+name)
-			text = strings.Replace(text, "\nfunc main() {", "\nfunc "+main+"() {", 1)
-			text = fixImports(text)
-		}
-		if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o666); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
-// patched returns the files of the program in a folder, after the edits.
-func patched(folder string, edits []edit) (map[string]string, error) {
-	files := map[string]string{}
-	entries, err := os.ReadDir(folder)
+// patched returns the files of the stage's program, after the edits, and with the imports
+// that they need.
+func (m *mutant) patched() (map[string]string, error) {
+	paths, err := filepath.Glob(filepath.Join(root, m.stage.Folder, "*.*"))
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if e.IsDir() || strings.HasSuffix(e.Name(), "_test.go") {
+	files := map[string]string{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		files[e.Name()] = string(data)
+		files[filepath.Base(path)] = string(text)
 	}
-	for _, e := range edits {
-		if e.old == "" {
-			files[e.file] += e.new + "\n"
-			continue
+	for _, e := range m.edits {
+		if files[e.file], err = e.apply(files[e.file]); err != nil {
+			return nil, err
 		}
-		// Indentation does not matter.
-		var lines []string
-		for line := range strings.SplitSeq(e.old, "\n") {
-			lines = append(lines, regexp.QuoteMeta(strings.TrimSpace(line)))
+	}
+	for name, text := range files {
+		if strings.HasSuffix(name, ".go") {
+			program, err := imports.Process(name, []byte(text), nil)
+			if err != nil {
+				return nil, err
+			}
+			files[name] = string(program)
 		}
-		found := regexp.MustCompile(strings.Join(lines, `[ \t]*\n[ \t]*`)).FindAllStringIndex(files[e.file], -1)
-		if len(found) != 1 {
-			return nil, fmt.Errorf("stands in %s/%s %d times, not once: %s", filepath.Base(folder), e.file, len(found), e.old)
-		}
-		text := files[e.file]
-		files[e.file] = text[:found[0][0]] + e.new + text[found[0][1]:]
 	}
 	return files, nil
 }
 
-var (
-	packageClause = regexp.MustCompile(`(?m)^package main$`)
-	importGroup   = regexp.MustCompile(`(?s)\nimport \(.*?\n\)\n`)
-	comment       = regexp.MustCompile(`(?m)(^|[ \t])//[^\n]*`)
-)
-
-// packages are those that an edit may need.
-var packages = []string{"bufio", "bytes", "context", "errors", "flag", "fmt", "io", "log", "log/slog", "math/rand", "net", "net/textproto", "os", "os/exec",
-	"os/signal", "path/filepath", "runtime", "runtime/debug", "slices", "strconv", "strings", "sync", "sync/atomic", "syscall", "time", "unicode", "html/template"}
-
-// fixImports returns a Go file that imports what it uses of packages, and no more.
-func fixImports(text string) string {
-	code := comment.ReplaceAllString(text, "")
-	imports := ""
-	if strings.Contains(code, "//go:embed") || strings.Contains(text, "\n//go:embed") {
-		imports = "\t_ \"embed\"\n"
+// apply returns the text of the file after the edit. What the edit replaces has to stand
+// in it once; the first and the last line may be parts of lines, and indentation does not
+// matter. An edit that replaces nothing adds its lines at the end.
+func (e edit) apply(text string) (string, error) {
+	replacement := strings.Join(e.new, "\n")
+	if len(e.old) == 0 {
+		return text + replacement + "\n", nil
 	}
-	for _, p := range packages {
-		if regexp.MustCompile(`(^|[^.\w"])` + p[strings.LastIndexByte(p, '/')+1:] + `\.[A-Z]`).MatchString(code) {
-			imports += fmt.Sprintf("\t%q\n", p)
-		}
+	var lines []string
+	for _, line := range e.old {
+		lines = append(lines, regexp.QuoteMeta(strings.TrimSpace(line)))
 	}
-	group := []byte("\nimport (\n" + imports + ")\n")
-	if !importGroup.MatchString(text) {
-		return packageLine.ReplaceAllString(text, "$0"+string(group))
+	found := regexp.MustCompile(strings.Join(lines, `[ \t]*\n[ \t]*`)).FindAllStringIndex(text, -1)
+	if len(found) != 1 {
+		return "", fmt.Errorf("stands in %s %d times, not once: %s", e.file, len(found), strings.Join(e.old, "\n"))
 	}
-	return string(importGroup.ReplaceAllLiteral([]byte(text), bytes.Clone(group)))
+	return text[:found[0][0]] + replacement + text[found[0][1]:], nil
 }
-
-var packageLine = regexp.MustCompile(`(?m)^package \w+\n`)
