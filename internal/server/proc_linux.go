@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"os"
@@ -23,7 +24,7 @@ func (s *Server) Descriptors() (int, error) { return s.count("fd") }
 // for which it has not waited.
 func (s *Server) Zombies() (int, error) {
 	n := 0
-	for _, pid := range processTree(s.PID)[1:] {
+	for _, pid := range ProcessTree(s.PID)[1:] {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if i := bytes.LastIndexByte(stat, ')'); err == nil && i >= 0 && bytes.HasPrefix(stat[i:], []byte(") Z")) {
 			n++
@@ -35,7 +36,7 @@ func (s *Server) Zombies() (int, error) {
 // count counts the entries of a folder in /proc/PID.
 func (s *Server) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range ProcessTree(s.PID) {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil && pid == s.PID {
 			return 0, err // of a descendant it means that it has just ended
@@ -62,7 +63,7 @@ func (s *Server) Memory() (resident, addresses int64, err error) {
 // LimitFiles sets the limit on open files of the running server, which is its soft
 // limit, as that of ulimit -n. With -1 it may open no more files than it has.
 func (s *Server) LimitFiles(n int) error {
-	for _, pid := range processTree(s.PID) {
+	for _, pid := range ProcessTree(s.PID) {
 		var limit syscall.Rlimit
 		if err := prlimit(pid, nil, &limit); err != nil {
 			return err
@@ -95,31 +96,86 @@ func prlimit(pid int, set, get *syscall.Rlimit) error {
 	return nil
 }
 
-// CPU returns how much processor time the server has used, in user and kernel
+// Processes are operating system processes, looked at together.
+type Processes []int
+
+// ProcessTree returns a process and its descendants.
+func ProcessTree(pid int) Processes {
+	pids := Processes{pid}
+	for children := range eachThread(pid, "children") {
+		for child := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				pids = append(pids, ProcessTree(n)...)
+			}
+		}
+	}
+	return pids
+}
+
+// CPU returns how much processor time the processes have used, in user and kernel
 // mode together, by the threads that have ended as well. It is exact to the
-// microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms.
-func (s *Server) CPU() (time.Duration, error) {
-	var total time.Duration
-	for _, pid := range s.processes() {
+// microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms. A
+// process that has ended counts for nothing; it is an error if all have.
+func (p Processes) CPU() (total time.Duration, err error) {
+	err = os.ErrProcessDone
+	for _, pid := range p {
 		// A process has a clock, which others may read: see clock_getcpuclockid(3).
 		const schedClock = 2
 		clock := ^pid<<3 | schedClock
 		var used syscall.Timespec
 		_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&used)), 0)
-		if errno != 0 && pid == s.PID {
-			return 0, os.NewSyscallError("clock_gettime", errno)
+		if errno == 0 {
+			total, err = total+time.Duration(used.Nano()), nil
 		}
-		total += time.Duration(used.Nano())
 	}
-	return total, nil
+	return total, err
 }
 
-// Asleep says whether every thread of the server is asleep, so that nothing
-// happens in it until something comes from outside or a timer runs out.
-func (s *Server) Asleep() (bool, error) {
-	states, err := s.states()
-	return err == nil && !strings.ContainsAny(states, "RD"), err
+// Asleep says whether every thread of the processes is asleep, so that nothing happens
+// in them until something comes from outside or a timer runs out. A process that has
+// ended counts for nothing; it is an error if all have.
+func (p Processes) Asleep() (bool, error) {
+	threads := 0
+	for _, pid := range p {
+		for stat := range eachThread(pid, "stat") {
+			threads++
+			// The second field is the name in parentheses, which may hold anything.
+			name := bytes.LastIndexByte(stat, ')')
+			if bytes.HasPrefix(stat[name+1:], []byte(" R")) || bytes.HasPrefix(stat[name+1:], []byte(" D")) {
+				return false, nil
+			}
+		}
+	}
+	if threads == 0 {
+		return false, os.ErrProcessDone
+	}
+	return true, nil
 }
+
+// eachThread reads a file of /proc/PID/task for each thread of a process.
+func eachThread(pid int, name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		folder := "/proc/" + strconv.Itoa(pid) + "/task/"
+		dir, err := os.Open(folder)
+		if err != nil {
+			return // a process that has just ended
+		}
+		defer dir.Close()
+		tids, _ := dir.Readdirnames(-1)
+		for _, tid := range tids {
+			text, err := os.ReadFile(folder + tid + "/" + name)
+			if err == nil && !yield(text) { // an error means a thread that has just ended
+				return
+			}
+		}
+	}
+}
+
+// CPU returns how much processor time the server has used.
+func (s *Server) CPU() (time.Duration, error) { return s.processes().CPU() }
+
+// Asleep says whether every thread of the server is asleep.
+func (s *Server) Asleep() (bool, error) { return s.processes().Asleep() }
 
 // HasRead says whether the server has accepted the connection that the client's
 // end calls conn, and has read all that was sent to it.
@@ -168,40 +224,6 @@ func (s *Server) connection(conn net.Conn) (accepted bool, unread uint64, err er
 	return false, 0, nil
 }
 
-// states returns the state of each thread of the server, as R or S.
-func (s *Server) states() (string, error) {
-	var states []byte
-	buf := make([]byte, 512)
-	for _, pid := range s.processes() {
-		folder := "/proc/" + strconv.Itoa(pid) + "/task"
-		dir, err := os.Open(folder)
-		if err != nil {
-			continue // a process that has just ended
-		}
-		tids, err := dir.Readdirnames(-1)
-		dir.Close()
-		if err != nil {
-			continue
-		}
-		for _, tid := range tids {
-			file, err := os.Open(folder + "/" + tid + "/stat")
-			if err != nil {
-				continue // a thread that has just ended
-			}
-			n, _ := file.Read(buf)
-			file.Close()
-			// The second field is the name in parentheses, which may hold anything.
-			if name := bytes.LastIndexByte(buf[:n], ')'); name >= 0 && name+2 < n {
-				states = append(states, buf[name+2])
-			}
-		}
-	}
-	if len(states) == 0 {
-		return "", os.ErrProcessDone
-	}
-	return string(states), nil
-}
-
 // Ending says whether the server's process has ended or is about to: the kernel marks
 // a process that ends before it closes its connections. So who sees the end of a
 // connection can tell whether the server has closed it or has died.
@@ -219,23 +241,11 @@ func (s *Server) Ending() bool {
 
 // processes returns the server's process and its descendants. A program that was built
 // from a folder of Go is taken to start none: looking for them costs more than the look.
-func (s *Server) processes() []int {
+func (s *Server) processes() Processes {
 	if s.single {
-		return []int{s.PID}
+		return Processes{s.PID}
 	}
-	return processTree(s.PID)
-}
-
-// processTree returns a process and its descendants.
-func processTree(pid int) []int {
-	pids := []int{pid}
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for child := range strings.FieldsSeq(string(children)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			pids = append(pids, processTree(n)...)
-		}
-	}
-	return pids
+	return ProcessTree(s.PID)
 }
 
 // BecomeSubreaper makes this process the parent of all that its servers start and
@@ -249,7 +259,7 @@ func BecomeSubreaper() {
 // went into the background. It is for a process that is about to end.
 func KillOrphans() {
 	own := syscall.Getpgrp()
-	for _, pid := range processTree(os.Getpid())[1:] {
+	for _, pid := range ProcessTree(os.Getpid())[1:] {
 		if group, err := syscall.Getpgid(pid); err == nil && group != own && int32(pid) != guardPID.Load() {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}

@@ -23,8 +23,16 @@ func (s *Server) HasAccepted(net.Conn) (bool, error) { return false, errors.ErrU
 // Ending says whether the server's process has ended.
 func (s *Server) Ending() bool { return s.Exited() }
 
-// processTree returns a process; which ones it has started is not to be had, either.
-func processTree(pid int) []int { return []int{pid} }
+// Processes are operating system processes. Which ones a process has started is not to be
+// had here, nor anything else about them.
+type Processes []int
+
+func ProcessTree(pid int) Processes             { return Processes{pid} }
+func (p Processes) CPU() (time.Duration, error) { return 0, errors.ErrUnsupported }
+func (p Processes) Asleep() (bool, error)       { return false, errors.ErrUnsupported }
+
+// Visitors knows of no connections here.
+func Visitors(port int) (remote []uint16, err error) { return nil, errors.ErrUnsupported }
 
 // BecomeSubreaper and KillOrphans do nothing here: a server that goes into the background
 // is left there.

@@ -226,7 +226,7 @@ func (s *Server) Wait(quiet time.Duration) (*os.ProcessState, error) {
 // returns when that is done, and may be called again.
 func (s *Server) Kill() {
 	if !s.Exited() {
-		for _, pid := range processTree(s.PID) {
+		for _, pid := range ProcessTree(s.PID) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
