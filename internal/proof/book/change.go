@@ -1,7 +1,6 @@
 package book
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,118 +11,96 @@ import (
 )
 
 // patch makes the change that a block asks for.
-func (s *session) patch(blk *block, name string) *Problem {
-	data, err := os.ReadFile(s.path(name))
+func (s *session) patch(blk *block) error {
+	data, err := os.ReadFile(s.path(blk.args))
 	if err != nil {
-		return s.problemf(blk.line-1, "the comment %q: there is no %s", blk.directive, name)
+		return s.problemf(blk.line-1, "patch: there is no %s", blk.args)
 	}
 	text, err := applyPatch(string(data), blk.lines)
 	if err != nil {
-		return s.problemf(blk.line, "the change does not fit %s: %v", name, err)
+		return s.problemf(blk.line, "the change does not fit %s: %v", blk.args, err)
 	}
-	return s.write(blk, name, text)
+	return s.change(blk, text)
 }
 
 // applyPatch makes a change in a text: each run of lines, up to a line that begins
 // with @@, has one place.
 func applyPatch(text string, patch []string) (string, error) {
-	var before, after strings.Builder
+	text = "\n" + text // so that each line stands between two line ends
+	before, after := "\n", "\n"
 	for i, line := range append(slices.Clone(patch), "@@") {
-		sign, line, at := line[:min(1, len(line))], line[min(1, len(line)):]+"\n", before.String()
+		if line == "" {
+			line = " "
+		}
+		sign, line := line[0], line[1:]+"\n"
 		switch sign {
-		case "", " ":
-			before.WriteString(line)
-			after.WriteString(line)
-		case "-":
-			before.WriteString(line)
-		case "+":
-			after.WriteString(line)
-		case "@":
-			if at == "" {
-				return "", fmt.Errorf("the lines before line %d of the block say nothing of where they belong: show a line before or after", i+1)
-			}
-			first, _, _ := strings.Cut(at, "\n")
-			start, again := strings.Index("\n"+text, "\n"+at), strings.LastIndex("\n"+text, "\n"+at)
-			switch {
+		case ' ':
+			before += line
+			after += line
+		case '-':
+			before += line
+		case '+':
+			after += line
+		case '@':
+			switch start := strings.Index(text, before); {
 			case start < 0:
-				return "", fmt.Errorf("the lines from %q on do not stand in the file", first)
-			case again != start:
-				return "", fmt.Errorf("the lines from %q on stand in the file more than once: show more of what is around them", first)
+				return "", fmt.Errorf("the lines %q do not stand in the file", before[1:])
+			case start != strings.LastIndex(text, before):
+				return "", fmt.Errorf("the lines %q stand in the file more than once: show more around them", before[1:])
 			}
-			text = text[:start] + after.String() + text[start+len(at):]
-			before.Reset()
-			after.Reset()
+			text = strings.Replace(text, before, after, 1)
+			before, after = "\n", "\n"
 		default:
 			return "", fmt.Errorf("line %d of the block has none of a diff's signs (blank, - and +)", i+1)
 		}
 	}
-	return text, nil
+	return text[1:], nil
 }
 
-// file makes the file that a block shows. Go is vetted; anything else has to be used.
-func (s *session) file(blk *block, name string) *Problem {
-	if !filepath.IsLocal(name) {
-		return s.problemf(blk.line-1, "the comment %q: the name of a file in the repository is missing", blk.directive)
+// file makes the file of Go that a block shows.
+func (s *session) file(blk *block) error {
+	switch name := blk.args; {
+	case !filepath.IsLocal(name):
+		return s.problemf(blk.line-1, "file: the name of a file in the repository is missing")
+	case s.book.exists[name]:
+		return s.problemf(blk.line-1, "file: there is a %s in the repository; use patch or excerpt", name)
+	case path.Ext(name) != ".go":
+		return s.problemf(blk.line-1, "nothing checks %s, which is no Go: show an excerpt of docs/examples", name)
 	}
-	if _, ok := slices.BinarySearch(s.book.files, name); ok {
-		return s.problemf(blk.line-1, "the comment %q: there is such a file in the repository; use patch or excerpt", blk.directive)
-	}
-	uses := func(later *block) bool {
-		return later.line > blk.line && slices.ContainsFunc(later.segments(), func(seg *segment) bool {
-			return later.lang == "console" && strings.Contains(seg.command, path.Base(name))
-		})
-	}
-	if path.Ext(name) != ".go" && !slices.ContainsFunc(s.page.blocks, uses) {
-		return s.problemf(blk.line, "nothing checks this file: no session further down uses %s", name)
-	}
-	return s.write(blk, name, strings.Join(blk.lines, "\n")+"\n")
+	return s.change(blk, strings.Join(blk.lines, "\n")+"\n")
 }
 
-// write writes a file of the page's copy, and notes that it has changed.
-func (s *session) write(blk *block, name, text string) *Problem {
-	err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777)
-	if err == nil {
-		err = os.WriteFile(s.path(name), []byte(text), 0o777)
-	}
-	if err != nil {
+// change writes the file that a block names into the page's copy.
+func (s *session) change(blk *block, text string) error {
+	if err := write(s.path(blk.args), []byte(text)); err != nil {
 		return s.problemf(blk.line, "%v", err)
 	}
-	s.changed[name] = true
-	if path.Ext(name) == ".go" {
-		if len(s.unvetted) == 0 {
-			s.unvetAt = blk.line
-		}
-		s.unvetted["./"+path.Dir(name)] = true
+	s.changed[blk.args] = true
+	if path.Ext(blk.args) == ".go" {
+		s.unvetted["./"+path.Dir(blk.args)] = blk.line
 	}
 	return nil
 }
 
 // vet vets the packages that have changed since the last time.
-func (s *session) vet() *Problem {
+func (s *session) vet() error {
 	if len(s.unvetted) == 0 {
 		return nil
 	}
 	folders := slices.Sorted(maps.Keys(s.unvetted))
+	line := s.unvetted[folders[0]]
 	clear(s.unvetted)
 	if out, err := s.command("go", append([]string{"vet"}, folders...)...); err != nil {
-		return s.problemf(s.unvetAt, "go vet %s: %v\n%s", strings.Join(folders, " "), err, out)
+		return s.problemf(line, "go vet %s: %v\n%s", strings.Join(folders, " "), err, out)
 	}
 	return nil
 }
 
 // restore takes back what patch and file blocks have changed.
-func (s *session) restore(blk *block) *Problem {
+func (s *session) restore() error {
 	for name := range s.changed {
-		var err error
-		if _, ok := slices.BinarySearch(s.book.files, name); ok {
-			err = s.copyFile(name)
-		} else {
-			err = os.Remove(s.path(name))
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return s.problemf(blk.line, "%v", err)
-		}
+		os.Remove(s.path(name))
 	}
 	clear(s.changed)
-	return nil
+	return s.copyFiles()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -11,10 +12,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"example.com/concurrent-web-server/internal/server"
 )
 
 // copyName is the name of the folder that holds a page's copy of the repository.
@@ -28,47 +30,40 @@ type session struct {
 	dir       string // the page's copy of the repository
 	port      int    // in place of 7878
 	env       []string
-	terminals []*terminal
-	changed   map[string]bool // the files that patch and file blocks have changed
-	unvetted  map[string]bool // the folders of those that are Go and not vetted yet
-	unvetAt   int             // the line of the first such block
+	terminals map[string]*terminal // by their names
+	changed   map[string]bool      // the files that patch and file blocks have changed
+	unvetted  map[string]int       // the folders of those that are Go and not vetted yet, with the block's line
 	update    bool
 	edits     []edit
 }
 
-// A Result is how the sessions of one page went.
-type Result struct {
-	Problem *Problem
-	Screens string // what all terminals have shown
-	edits   []edit
-}
-
 // Run works through a page. Its files go into the folder temp, which the caller
 // removes. No process that it starts outlives it. With update, the output that the
-// page shows and that is not what was printed becomes an edit.
-func (b *Book) Run(ctx context.Context, p *page, temp string, update bool) *Result {
-	s := &session{book: b, page: p, dir: filepath.Join(temp, copyName), env: environ(temp), update: update,
-		changed: make(map[string]bool), unvetted: make(map[string]bool)}
-	problem := s.run(ctx)
-	var screens strings.Builder
-	for _, t := range s.terminals {
-		t.kill()
-		screen := strings.ReplaceAll(s.plain(t.text(0)), prompt, "$ ")
-		fmt.Fprintf(&screens, "\tterminal %s:\n\t\t%s\n", t.name, strings.ReplaceAll(strings.TrimRight(screen, "\n"), "\n", "\n\t\t"))
+// page shows and that is not what was printed becomes an edit. It returns the page's
+// text after the edits, what all terminals have shown, and the first problem.
+func (b *Book) Run(ctx context.Context, p *page, temp string, update bool) (text, screens string, err error) {
+	s := &session{
+		book: b, page: p, update: update,
+		dir: filepath.Join(temp, copyName), env: environ(temp), port: freePort(),
+		terminals: make(map[string]*terminal), changed: make(map[string]bool), unvetted: make(map[string]int),
 	}
-	return &Result{problem, screens.String(), s.edits}
+	err = s.run(ctx)
+	for _, name := range slices.Sorted(maps.Keys(s.terminals)) {
+		t := s.terminals[name]
+		t.kill()
+		screen := strings.TrimRight(strings.ReplaceAll(t.text(0), prompt, "$ "), "\n")
+		screens += fmt.Sprintf("\t%s:\n\t\t%s\n", name, strings.ReplaceAll(screen, "\n", "\n\t\t"))
+	}
+	return p.apply(s.edits), screens, err
 }
 
-func (s *session) problemf(line int, format string, args ...any) *Problem {
-	return &Problem{s.page.name, line, fmt.Sprintf(format, args...)}
+func (s *session) problemf(line int, format string, args ...any) error {
+	return Problem{s.page.name, line, fmt.Sprintf(format, args...)}
 }
 
 // run does what the blocks of the page say.
-func (s *session) run(ctx context.Context) *Problem {
-	runs := func(blk *block) bool {
-		verb, _ := blk.verb()
-		return verb == "console" || verb == "patch" || verb == "file"
-	}
+func (s *session) run(ctx context.Context) error {
+	runs := func(blk *block) bool { return slices.Contains([]string{"console", "patch", "file"}, blk.kind) }
 	if !slices.ContainsFunc(s.page.blocks, runs) {
 		return nil
 	}
@@ -76,45 +71,46 @@ func (s *session) run(ctx context.Context) *Problem {
 		return s.problemf(1, "preparing the page's sessions: %v", err)
 	}
 	for _, blk := range s.page.blocks {
-		if problem := s.do(ctx, blk); problem != nil {
-			return problem
+		if err := s.block(ctx, blk); err != nil {
+			return err
 		}
 	}
-	if problem := s.vet(); problem != nil {
-		return problem
+	if err := s.vet(); err != nil {
+		return err
 	}
 	for _, t := range s.terminals {
-		if problem := s.finish(ctx, t); problem != nil {
-			return problem
+		if err := s.finish(ctx, t, s.quiet()); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// do does what one block says.
-func (s *session) do(ctx context.Context, blk *block) *Problem {
-	verb, args := blk.verb()
-	switch verb {
+// block does what one block says. Before a block that changes nothing, what has been
+// changed is vetted.
+func (s *session) block(ctx context.Context, blk *block) error {
+	switch blk.kind {
 	case "patch":
-		return s.patch(blk, args)
+		return s.patch(blk)
 	case "file":
-		return s.file(blk, args)
-	case "console", "restore":
-		if problem := s.vet(); problem != nil {
-			return problem
-		}
+		return s.file(blk)
 	}
-	switch verb {
+	if err := s.vet(); err != nil {
+		return err
+	}
+	switch blk.kind {
 	case "console":
 		return s.console(ctx, blk)
 	case "restore":
-		return s.restore(blk)
+		return s.restore()
 	}
 	return nil
 }
 
 // dropped are the variables that would make a session differ from one machine to another.
-var dropped = regexp.MustCompile(`^(MAKE.*|MFLAGS|ARGS|STAGE|SERVER|QUICK|GO(TRACEBACK|DEBUG|GC|MAXPROCS|MEMLIMIT|COVERDIR|RACE|FLAGS)|PROMPT_COMMAND|BASH_ENV|CDPATH|LANG|LC_.*|GIT_.*|CURL_.*|PWD)=`)
+var dropped = regexp.MustCompile(`^(MAKE.*|MFLAGS|ARGS|STAGE|SERVER|QUICK|` +
+	`GO(TRACEBACK|DEBUG|GC|MAXPROCS|MEMLIMIT|COVERDIR|RACE|FLAGS)|` +
+	`PROMPT_COMMAND|BASH_ENV|CDPATH|LANG|LC_.*|GIT_.*|CURL_.*|PWD)=`)
 
 // environ returns the environment of the sessions. The folder temp stands for the
 // reader's own folder where a program looks for settings.
@@ -130,47 +126,55 @@ func environ(temp string) []string {
 	)
 }
 
-var usesGit = regexp.MustCompile(`(?m)^ *\$ .*\bgit `)
-
-// setUp makes the page's copy of the repository, which git knows if the page uses
-// it, and chooses its port.
+// setUp makes the page's copy of the repository, which git knows if the page uses it.
 func (s *session) setUp() error {
-	for _, name := range s.book.files {
-		if strings.HasPrefix(name, "internal/proof/") && (strings.HasSuffix(name, "_test.go") || strings.Contains(name, "/testdata/")) {
-			continue // among them this test, which a session is not to run
-		}
-		if err := s.copyFile(name); err != nil {
-			return err
-		}
-	}
-	telemetry := filepath.Join(filepath.Dir(s.dir), "go", "telemetry")
-	if err := os.MkdirAll(telemetry, 0o777); err != nil {
+	if err := s.copyFiles(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o666); err != nil {
+	if err := write(filepath.Join(filepath.Dir(s.dir), "go", "telemetry", "mode"), []byte("off")); err != nil {
 		return err
 	}
-	if usesGit.Match(s.page.source) {
-		for _, args := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-q", "-m", "the workbook"}} {
-			if out, err := s.command("git", args...); err != nil {
-				return fmt.Errorf("git %s: %v\n%s", args[0], err, out)
-			}
-		}
+	if !bytes.Contains(s.page.source, []byte("git ")) {
+		return nil
 	}
-	s.port = freePort()
+	out, err := s.command("sh", "-c", "git init -q && git add . && git commit -q -m 'the workbook'")
+	if err != nil {
+		return fmt.Errorf("git: %v\n%s", err, out)
+	}
 	return nil
 }
 
-var portsInUse sync.Map
+var proofTest = regexp.MustCompile(`^internal/proof/.*(_test\.go$|/testdata/)`)
 
-// freePort returns a port on which nobody listens and that no other page has. It is
-// not one of those that Linux gives to connections of its own accord.
-func freePort() int {
-	for {
-		port := 20000 + rand.IntN(12000)
-		if _, ok := portsInUse.LoadOrStore(port, true); ok {
+// copyFiles makes the files of the page's copy what they are in the repository. It leaves
+// out the proof's tests: among them is this one, which a session is not to run.
+func (s *session) copyFiles() error {
+	for _, name := range s.book.files {
+		if proofTest.MatchString(name) {
 			continue
 		}
+		data, err := s.book.read(name)
+		if err != nil {
+			return err
+		}
+		if err := write(s.path(name), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastPort is the port of the session that was begun last. Pages are worked through at
+// the same time, and tests may be; Linux gives none of the ports up to 32767 to a
+// connection of its own accord.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(20000 + rand.Int32N(12000)) }
+
+// freePort returns a port on which nobody listens and that no other page has.
+func freePort() int {
+	for {
+		port := int(lastPort.Add(1))
 		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			listener.Close()
 			return port
@@ -178,20 +182,16 @@ func freePort() int {
 	}
 }
 
-// copyFile makes a file of the page's copy what it is in the repository.
-func (s *session) copyFile(name string) error {
-	file := s.path(name)
-	data, err := s.book.read(name)
-	if err != nil {
-		return err
-	}
+// path returns where a file of the page's copy is.
+func (s *session) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// write writes a file, and makes its folder.
+func write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return err
 	}
 	return os.WriteFile(file, data, 0o777)
 }
-
-func (s *session) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 // command runs a program in the page's copy of the repository.
 func (s *session) command(name string, args ...string) ([]byte, error) {
@@ -202,153 +202,120 @@ func (s *session) command(name string, args ...string) ([]byte, error) {
 }
 
 // console runs a console block.
-func (s *session) console(ctx context.Context, blk *block) *Problem {
-	name := blk.terminal()
-	i := slices.IndexFunc(s.terminals, func(t *terminal) bool { return t.name == name })
-	if i < 0 {
-		t, err := openTerminal(name, s.dir, s.env)
-		if err != nil {
+func (s *session) console(ctx context.Context, blk *block) error {
+	name := append(blk.terminals, "terminal 1")[0]
+	t := s.terminals[name]
+	if t == nil {
+		var err error
+		if t, err = openTerminal(name, s.dir, s.env, s.port); err != nil {
 			return s.problemf(blk.line, "opening a terminal: %v", err)
 		}
-		i, s.terminals = len(s.terminals), append(s.terminals, t)
+		s.terminals[name] = t
 	}
-	for _, seg := range blk.segments() {
-		if problem := s.segment(ctx, s.terminals[i], blk, seg); problem != nil {
-			return problem
+	for _, step := range blk.steps() {
+		if err := s.do(ctx, t, blk, step); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// segment types a command or presses a key, and waits for what the page shows of it.
-func (s *session) segment(ctx context.Context, t *terminal, blk *block, seg *segment) *Problem {
-	before, err := visitors(s.port)
+// do types a command, as soon as the one before has ended, or presses a key. Then it
+// waits until all that the page shows of the last command so far has appeared. The command
+// may go on. If the page shows nothing of it, do waits until it has ended, or is a visitor
+// who waits.
+func (s *session) do(ctx context.Context, t *terminal, blk *block, step *step) error {
+	if step.command != "" {
+		if err := s.finish(ctx, t, t.ended); err != nil {
+			return err
+		}
+	}
+	visitor, err := s.visitor()
 	if err != nil {
-		return s.problemf(seg.line, "the kernel does not say who is connected: %v", err)
+		return s.problemf(step.line, "the kernel does not say who is connected: %v", err)
 	}
 	switch {
-	case seg.command != "":
-		if problem := s.awaitEnd(ctx, t); problem != nil {
-			return problem
-		}
-		t.start, t.command, t.blk, t.line, t.shown = t.size(), seg.command, blk, seg.line, nil
-		if err := t.send(s.local(seg.command) + "\n"); err != nil {
-			return s.problemf(seg.line, "%v", err)
-		}
+	case step.command != "":
+		t.blk, t.line = blk, step.line
+		err = t.typeCommand(step.command)
 	case t.command == "":
-		return s.problemf(seg.line, "nothing has been started in terminal %s that could print this", t.name)
-	case seg.key != "":
-		if _, ended := t.printed(); ended {
-			return s.problemf(seg.line, "a key is pressed in terminal %s, where nothing is running: %q of line %d has ended", t.name, t.command, t.line)
-		}
-		if err := t.send(seg.key); err != nil {
-			return s.problemf(seg.line, "%v", err)
-		}
+		return s.problemf(step.line, "nothing has been started in %s that could print this", t.name)
+	case step.key != "" && t.ended():
+		return s.problemf(step.line, "a key is pressed in %s, where nothing is running: %q of line %d has ended",
+			t.name, t.command, t.line)
+	case step.key != "":
+		_, err = t.master.WriteString(step.key)
 	}
-	t.shown = append(t.shown, seg.output...)
-	if len(seg.output) == 0 {
-		return s.awaitVisitor(ctx, t, before)
+	if err != nil {
+		return s.problemf(step.line, "%v", err)
 	}
-	return s.awaitOutput(ctx, t)
-}
-
-// awaitOutput waits until all that the page shows of the last command so far has
-// appeared. The command may go on.
-func (s *session) awaitOutput(ctx context.Context, t *terminal) *Problem {
-	all := false
-	err := t.await(ctx, 0, func() bool {
-		text, ended := s.printed(t)
-		all = t.shown.begins(text, s.update)
-		return all || ended || !t.shown.possible(text, s.update)
+	t.shown = newOutput(append(t.shown.lines, step.output...))
+	err = await(ctx, func() bool {
+		text, ended := t.printed()
+		return ended || !t.shown.canAppear(text) ||
+			t.shown.appeared(text) && (len(step.output) > 0 || visitor())
 	})
-	if all || s.update && err == nil {
+	if text, _ := t.printed(); err == nil && (s.update || t.shown.appeared(text)) {
 		return nil
 	}
 	return s.differs(t, err)
 }
 
-// awaitVisitor waits, for a command of which the page shows no output, until it has
-// ended, or it is a visitor who waits: who is connected, while all processes of the page
-// sleep and have not run since before the connection was seen.
-func (s *session) awaitVisitor(ctx context.Context, t *terminal, before []uint16) *Problem {
+// visitor returns a condition: that somebody is connected to the page's port who is not
+// now, and all processes of the page wait.
+func (s *session) visitor() (func() bool, error) {
+	before, err := server.Visitors(s.port)
+	isNew := func(port uint16) bool { return !slices.Contains(before, port) }
 	quiet := s.quiet()
-	connected := func() bool {
-		now, _ := visitors(s.port)
-		return slices.ContainsFunc(now, func(visitor uint16) bool { return !slices.Contains(before, visitor) })
-	}
-	err := t.await(ctx, pause, func() bool {
-		_, ended := t.printed()
-		return ended || quiet() && connected() && quiet()
-	})
-	if err != nil {
-		return s.problemf(t.line, "%q prints nothing, does not end and is no visitor who waits: %v", t.command, err)
-	}
-	return nil
+	return func() bool {
+		if !quiet() {
+			return false
+		}
+		// If no process runs between the two looks at them, they know of the visitor.
+		now, _ := server.Visitors(s.port)
+		return slices.ContainsFunc(now, isNew) && quiet()
+	}, err
 }
-
-// pause is how long it takes between two looks at processes and connections.
-const pause = 10 * time.Millisecond
 
 // quiet returns a condition: that all processes of the page are asleep, and none has
 // run since the condition was asked for before.
 func (s *session) quiet() func() bool {
-	last := ""
+	var last time.Duration
 	return func() bool {
-		var pids []int
+		var all server.Processes
 		for _, t := range s.terminals {
-			pids = append(pids, processTree(t.shell.Process.Pid)...)
+			all = append(all, t.processes()...)
 		}
-		ok, state := asleep(pids)
-		same := state == last
-		last = state
-		return ok && same
+		used, err1 := all.CPU()
+		asleep, err2 := all.Asleep()
+		same := used == last
+		last = used
+		return same && asleep && err1 == nil && err2 == nil
 	}
 }
 
-// awaitEnd waits until the last command has ended, and checks what it has printed.
-func (s *session) awaitEnd(ctx context.Context, t *terminal) *Problem {
-	err := t.await(ctx, 0, func() bool {
-		_, ended := t.printed()
-		return ended
-	})
-	switch {
-	case err != nil && t.command == "":
-		return s.problemf(1, "the shell of terminal %s prints no prompt: %v", t.name, err)
-	case err != nil:
-		return s.problemf(max(t.line, t.shown.line()), "%q of line %d does not end, and nothing can be typed in terminal %s; is a ^C missing? (%v)", t.command, t.line, t.name, err)
-	}
-	return s.compare(t)
-}
-
-// finish waits, at the end of the page, until nothing more happens of itself, and checks
-// what the last command has printed, whether it has ended or not.
-func (s *session) finish(ctx context.Context, t *terminal) *Problem {
-	quiet := s.quiet()
-	err := t.await(ctx, pause, func() bool {
-		text, ended := s.printed(t)
-		return (ended || t.shown.begins(text, s.update) || !t.shown.possible(text, s.update)) && quiet()
-	})
-	if err != nil {
+// finish waits until the condition holds, after which the last command prints no more, and
+// checks that it has printed what the page shows.
+func (s *session) finish(ctx context.Context, t *terminal, cond func() bool) error {
+	if err := await(ctx, cond); err != nil {
 		return s.differs(t, err)
 	}
-	return s.compare(t)
-}
-
-// compare checks that the last command has printed what the page shows, and no more.
-func (s *session) compare(t *terminal) *Problem {
-	text, _ := s.printed(t)
-	switch {
-	case t.command == "" || t.shown.matches(text, false):
+	text, _ := t.printed()
+	if text = endLine(text); t.command == "" || t.shown.all.MatchString(text) {
 		return nil
-	case s.update:
-		return s.rewrite(t, text)
 	}
-	return s.differs(t, nil)
+	edits := t.shown.edits(t, text)
+	if !s.update || edits == nil {
+		return s.differs(t, nil)
+	}
+	s.edits = append(s.edits, edits...)
+	return nil
 }
 
-// differs says where what the last command has printed and what the page shows part.
-func (s *session) differs(t *terminal, err error) *Problem {
-	text, ended := s.printed(t)
+// differs says where what the last command has printed and what the page shows part. With
+// an error they may not: then the command has not ended in time.
+func (s *session) differs(t *terminal, err error) error {
+	text, ended := t.printed()
 	line, message := t.shown.difference(text)
 	how := "goes on"
 	if ended {
@@ -357,39 +324,5 @@ func (s *session) differs(t *terminal, err error) *Problem {
 	if err != nil {
 		how += ": " + err.Error()
 	}
-	return s.problemf(max(line, t.line), "terminal %s %s\n\t(%q of line %d %s)", t.name, message, t.command, t.line, how)
-}
-
-var (
-	portPattern = regexp.MustCompile(`\b7878\b`)
-	makeStage   = regexp.MustCompile(`\bmake stage\d\b`)
-)
-
-// local returns a command of the page as it is typed here: with this page's port in
-// place of 7878, and with -addr for a stage that make starts.
-func (s *session) local(command string) string {
-	if makeStage.MatchString(command) && !strings.Contains(command, "-addr") {
-		if before, after, ok := strings.Cut(command, "ARGS='"); ok {
-			command = before + "ARGS='" + s.flag() + " " + after
-		} else {
-			command += " ARGS='" + s.flag() + "'"
-		}
-	}
-	return portPattern.ReplaceAllString(command, strconv.Itoa(s.port))
-}
-
-func (s *session) flag() string { return "-addr=127.0.0.1:" + strconv.Itoa(s.port) }
-
-// plain undoes local in what was printed.
-func (s *session) plain(text string) string {
-	text = strings.ReplaceAll(text, " ARGS='"+s.flag()+"'", "")
-	text = strings.ReplaceAll(text, " "+s.flag(), "")
-	return regexp.MustCompile(`\b`+strconv.Itoa(s.port)+`\b`).ReplaceAllString(text, "7878")
-}
-
-// printed returns what the last command has printed, as the page would show it, and
-// whether it has ended.
-func (s *session) printed(t *terminal) (text string, ended bool) {
-	text, ended = t.printed()
-	return s.plain(text), ended
+	return s.problemf(max(line, t.line), "%s %s\n\t(%q of line %d %s)", t.name, message, t.command, t.line, how)
 }

@@ -3,6 +3,7 @@ package book
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/concurrent-web-server/internal/server"
 	"github.com/creack/pty"
 )
 
@@ -20,10 +22,10 @@ const prompt = "\x1d"
 
 // A terminal is an interactive shell in a pseudo-terminal.
 type terminal struct {
-	name   string // as on the page: "1"
+	name   string // as on the page: "terminal 1"
+	port   int    // in place of 7878
 	master *os.File
 	shell  *exec.Cmd
-	news   chan struct{} // has something when the terminal has shown more
 
 	mu     sync.Mutex
 	screen []byte // all that it has shown
@@ -38,8 +40,8 @@ type terminal struct {
 
 // openTerminal starts a shell in the folder dir. Whoever calls it ends it, and all
 // that runs in it, with kill.
-func openTerminal(name, dir string, env []string) (*terminal, error) {
-	t := &terminal{name: name, news: make(chan struct{}, 1)}
+func openTerminal(name, dir string, env []string, port int) (*terminal, error) {
+	t := &terminal{name: name, port: port}
 	t.shell = exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	t.shell.Dir, t.shell.Env = dir, env
 	var err error
@@ -47,59 +49,55 @@ func openTerminal(name, dir string, env []string) (*terminal, error) {
 	if err != nil {
 		return nil, err
 	}
-	go t.read()
+	go io.Copy(t, t.master) // until the last process of the terminal has ended
 	return t, nil
 }
 
-// read keeps what the terminal shows, until its last process has ended.
-func (t *terminal) read() {
-	p := make([]byte, 4096)
-	for {
-		n, err := t.master.Read(p)
-		t.mu.Lock()
-		t.screen = append(t.screen, p[:n]...)
-		t.mu.Unlock()
-		select {
-		case t.news <- struct{}{}:
-		default:
-		}
-		if err != nil {
-			return
-		}
-	}
+// Write keeps what the terminal shows.
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen = append(t.screen, p...)
+	return len(p), nil
 }
+
+// processes returns the shell and all that runs in it.
+func (t *terminal) processes() server.Processes { return server.ProcessTree(t.shell.Process.Pid) }
 
 // kill ends all that runs in the terminal, and the terminal.
 func (t *terminal) kill() {
-	for _, pid := range processTree(t.shell.Process.Pid) {
+	for _, pid := range t.processes() {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 	t.shell.Wait()
 	t.master.Close()
 }
 
-// size returns how much the terminal has shown.
-func (t *terminal) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.screen)
-}
+var makeStage = regexp.MustCompile(`(\bmake stage\d)\b(?: ARGS='([^']*)')?`)
 
-// send types a text.
-func (t *terminal) send(text string) error {
-	_, err := t.master.WriteString(text)
+// typeCommand types a command of the page: with the terminal's port in place of 7878,
+// and with -addr for a stage that make starts.
+func (t *terminal) typeCommand(command string) error {
+	t.mu.Lock()
+	t.start, t.command, t.shown = len(t.screen), command, output{}
+	t.mu.Unlock()
+	command = makeStage.ReplaceAllString(command, "$1 ARGS='-addr=127.0.0.1:7878 $2'")
+	_, err := t.master.WriteString(strings.ReplaceAll(command, "7878", strconv.Itoa(t.port)) + "\n")
 	return err
 }
 
-// text returns what the terminal has shown from an offset on, with line ends as in a
-// file and no blanks before them.
-func (t *terminal) text(offset int) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return lineEnd.ReplaceAllString(string(t.screen[offset:]), "\n")
-}
-
 var lineEnd = regexp.MustCompile(` *\r*\n`)
+
+// text returns what the terminal has shown from an offset on as the page would show it:
+// with port 7878, with line ends as in a file, and with no blanks before them.
+func (t *terminal) text(from int) string {
+	t.mu.Lock()
+	text := string(t.screen[from:])
+	t.mu.Unlock()
+	text = strings.ReplaceAll(text, fmt.Sprintf(" -addr=127.0.0.1:%d", t.port), "")
+	text = regexp.MustCompile(fmt.Sprintf(`\b%d\b`, t.port)).ReplaceAllString(text, "7878")
+	return lineEnd.ReplaceAllString(text, "\n")
+}
 
 // printed returns what the last command has printed, and whether it has ended: then
 // the shell has printed its prompt.
@@ -115,57 +113,20 @@ func (t *terminal) printed() (text string, ended bool) {
 	return text + after, ended
 }
 
-// await waits until cond holds. It looks whenever the terminal has shown something,
-// and if cond is about other things as well, once in every pause.
-func (t *terminal) await(ctx context.Context, pause time.Duration, cond func() bool) error {
-	var timer <-chan time.Time
+// ended says whether the last command has ended.
+func (t *terminal) ended() bool {
+	_, ended := t.printed()
+	return ended
+}
+
+// await waits until cond holds, at which it looks a hundred times a second.
+func await(ctx context.Context, cond func() bool) error {
 	for !cond() {
-		if pause > 0 {
-			timer = time.After(pause)
-		}
 		select {
-		case <-t.news:
-		case <-timer:
+		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 	return nil
-}
-
-// processTree returns a process and its descendants.
-func processTree(pid int) []int {
-	pids := []int{pid}
-	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	for _, task := range tasks {
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, task.Name()))
-		for child := range strings.FieldsSeq(string(children)) {
-			if n, err := strconv.Atoi(child); err == nil {
-				pids = append(pids, processTree(n)...)
-			}
-		}
-	}
-	return pids
-}
-
-// asleep says whether every thread of the processes waits for something. The state
-// that it returns is another when one of them has run in the meantime.
-func asleep(pids []int) (ok bool, state string) {
-	var b strings.Builder
-	ok = true
-	for _, pid := range pids {
-		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-		for _, task := range tasks {
-			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, task.Name()))
-			for line := range strings.Lines(string(status)) {
-				switch name, value, _ := strings.Cut(line, ":\t"); name {
-				case "State":
-					ok = ok && strings.HasPrefix(value, "S")
-				case "Pid", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
-					b.WriteString(value)
-				}
-			}
-		}
-	}
-	return ok, b.String()
 }
