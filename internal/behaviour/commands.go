@@ -251,7 +251,7 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	switch {
 	case !over:
 		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
-	case visitor.Refused(err) && !s.srv.Exited():
+	case visitor.Refused(err) && !s.srv.Await(server.Settled, s.srv.Exited):
 		s.hint = "" // no page has anything to do with it
 		s.fatalf("%s is refused: nobody listens on %s. "+
 			"Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)

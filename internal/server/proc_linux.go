@@ -48,7 +48,7 @@ func (p Processes) CPU() (total time.Duration, err error) {
 }
 
 // Asleep says whether every thread of the processes is asleep, so that nothing happens
-// in them until something comes from outside or a timer runs out. A process that has
+// in them until something comes from outside or a timer runs out. A thread that has
 // ended counts for nothing; it is an error if all have.
 func (p Processes) Asleep() (bool, error) {
 	err := os.ErrProcessDone
@@ -57,7 +57,7 @@ func (p Processes) Asleep() (bool, error) {
 			switch state, _ := readStat(file); state {
 			case "R", "D":
 				return false, nil
-			case "": // a thread that has just ended
+			case "", "Z", "X": // it has ended
 			default:
 				err = nil
 			}

@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Request returns what a browser sends, cut to what matters.
@@ -114,29 +112,4 @@ func (v *Visitor) sendFailure() error {
 		return v.sendErr
 	}
 	return nil
-}
-
-// Get makes one request for path over a connection of its own, and returns the
-// whole reply once it is there and the connection has ended. It takes little
-// processor time, for the benchmarks, and gives up at the deadline.
-func Get(addr, path string, deadline time.Time) (reply []byte, err error) {
-	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1}
-	conn, err := dialer.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	conn.SetDeadline(deadline)
-	if _, err := io.WriteString(conn, Request("GET", path)); err != nil {
-		return nil, err
-	}
-	reply = make([]byte, 2048)
-	n, err := io.ReadFull(conn, reply)
-	switch {
-	case err == nil:
-		return nil, fmt.Errorf("a reply of more than %d bytes", n)
-	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, err
-	}
-	return reply[:n], nil
 }

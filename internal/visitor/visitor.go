@@ -1,6 +1,6 @@
 // Package visitor is a web server's visitor: one connection, what is sent over
-// it, and all that can be seen of it from the visitor's end. The scripts, the
-// timeline, the lab and the benchmarks all have their visitors from here.
+// it, and all that can be seen of it from the visitor's end. The scripts, check, the
+// timeline and the lab have their visitors from here.
 package visitor
 
 import (

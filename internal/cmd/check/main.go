@@ -89,6 +89,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "check:", err)
 		return 1
 	}
+	server.RemoveAtEnd(temp)
 	os.Setenv("TMPDIR", temp)
 	server.BecomeSubreaper()
 

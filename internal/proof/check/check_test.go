@@ -168,7 +168,7 @@ var examinations = []struct {
 	{"ignores signals", []string{"-server", "'SERVERS' ignores-signals"}, 1,
 		[]string{"It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends). It has been killed."}},
 	{"dies halfway", []string{"-stage", "3", "-server", "'SERVERS' dies-halfway"}, 1,
-		[]string{"Your server is like no stage yet:", "panic: no more"}},
+		[]string{"Your server is like no stage yet:", "The server should be running still.", "panic: no more"}},
 	{"leaves a process", []string{"-stage", "3", "-server", "'SERVERS' leaves-a-process"}, 1,
 		[]string{"Your server does not behave like stage 3: "}},
 	{"lines end in LF", []string{"-server", "'SERVERS' lines-end-in-lf"}, 0,
