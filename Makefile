@@ -54,8 +54,7 @@ pages: ## write excerpts, diffs and numbers of lines into the pages
 
 figures: ## record the stages anew, and draw them and the lab into docs/figures
 	cd internal/proof && go test -count=1 ./timeline -run Figures -update
-	go build -C internal/proof -o ../../bin/lab ./lab
-	go run -C internal/proof ./browser/screenshot -lab ../../bin/lab -workbook ../.. -to ../../docs/figures/lab.png
+	cd internal/proof && go test -count=1 ./browser -run Picture -picture ../../../docs/figures/lab.png
 
 measurements: ## measure in seven rounds, into the tables of the pages
 	go build -C internal/proof -o ../../bin/bench ./bench

@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"example.com/concurrent-web-server/internal/behaviour"
-	"github.com/alecthomas/chroma/v2"
 	"github.com/alecthomas/chroma/v2/formatters/html"
-	"github.com/alecthomas/chroma/v2/lexers"
-	"github.com/alecthomas/chroma/v2/styles"
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/yuin/goldmark"
 	highlighting "github.com/yuin/goldmark-highlighting/v2"
 	"github.com/yuin/goldmark/extension"
@@ -34,7 +30,7 @@ var markdown = goldmark.New(
 
 var frameHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}}</title><link rel="stylesheet" href="/lab.css"><link rel="stylesheet" href="/highlight.css">
+<title>{{.Title}}</title><link rel="stylesheet" href="/lab.css">
 <body class="read"><main>{{.Body}}</main></body></html>
 `))
 
@@ -42,93 +38,56 @@ var frameHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
 // nothing hidden.
 func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("path"))
-	root, err := os.OpenRoot(l.root)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	defer root.Close()
-	if info, err := root.Stat(name); err == nil && info.IsDir() {
+	if info, err := l.root.Stat(name); err == nil && info.IsDir() {
 		name = path.Join(name, "README.md")
 	}
-	content, err := root.ReadFile(name)
+	content, err := l.root.ReadFile(name)
 	if err != nil || strings.Contains("/"+name, "/.") {
 		http.NotFound(w, r)
 		return
 	}
-	var body bytes.Buffer
 	switch path.Ext(name) {
 	case ".svg":
 		// A drawing has its style in itself, and loads nothing.
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		w.Header().Set("Content-Type", "image/svg+xml")
-		w.Write(content)
-		return
+		fallthrough
 	case ".png":
-		w.Header().Set("Content-Type", "image/png")
-		w.Write(content)
+		http.ServeFileFS(w, r, l.root.FS(), name)
 		return
 	case ".md":
-		err = markdown.Convert(content, &body)
 	default:
-		err = highlight(&body, name, string(content), l.step(root, name, content))
+		content = l.source(name, string(content))
 	}
-	if err != nil {
+	var body bytes.Buffer
+	if err := markdown.Convert(content, &body); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	frameHTML.Execute(w, map[string]any{"Title": name, "Body": template.HTML(body.String())})
 }
 
-// highlight renders a source, with some lines marked.
-func highlight(w *bytes.Buffer, name, content string, lines [][2]int) error {
-	lexer := lexers.Match(name)
-	if lexer == nil {
-		lexer = lexers.Fallback
-	}
-	tokens, err := chroma.Coalesce(lexer).Tokenise(nil, content)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "<h1>%s</h1>\n", template.HTMLEscapeString(name))
-	if len(lines) > 0 {
-		w.WriteString("<p>The marked lines are this stage's step: they are not in the stage before.</p>\n")
-	}
-	formatter := html.New(html.WithClasses(true), html.WithLineNumbers(true), html.HighlightLines(lines))
-	return formatter.Format(w, styles.Get("github"), tokens)
-}
-
-// step returns the lines of a stage's file that the stage before does not have.
-func (l *lab) step(root *os.Root, name string, content []byte) (lines [][2]int) {
+// source returns a page that has a source in it, where those lines of a stage are marked that are
+// nowhere in the file of the stage before.
+func (l *lab) source(name, content string) []byte {
+	var page, marked bytes.Buffer
 	folder, file := path.Split(name)
-	for i, s := range behaviour.Stages {
-		if i == 0 || s.Folder+"/" != folder {
-			continue
-		}
-		before, _ := root.ReadFile(path.Join(behaviour.Stages[i-1].Folder, file))
+	i := slices.IndexFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Folder+"/" == folder })
+	if i > 0 {
+		before, _ := l.root.ReadFile(path.Join(behaviour.Stages[i-1].Folder, file))
 		number := 0
-		for line := range strings.Lines(string(diff.Diff("a", before, "b", content))) {
-			switch {
-			case strings.HasPrefix(line, "@@"):
-				fmt.Sscanf(line[strings.Index(line, "+"):], "+%d", &number)
-			case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "-"), number == 0:
-			default:
-				if line[0] == '+' && strings.Trim(line, "+\t})\n") != "" {
-					lines = append(lines, [2]int{number, number})
-				}
-				number++
+		for line := range strings.Lines(content) {
+			number++
+			if strings.Trim(line, "\t})\n") != "" && !strings.Contains("\n"+string(before), "\n"+line) {
+				fmt.Fprintf(&marked, "%d,", number)
 			}
 		}
 	}
-	return lines
-}
-
-// highlightCSS sends the colors of the sources, light and dark.
-func highlightCSS(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/css")
-	formatter := html.New(html.WithClasses(true))
-	formatter.WriteCSS(w, styles.Get("github"))
-	fmt.Fprintln(w, "@media (prefers-color-scheme: dark) {")
-	formatter.WriteCSS(w, styles.Get("github-dark"))
-	fmt.Fprintln(w, "}")
+	fmt.Fprintf(&page, "# %s\n\n", name)
+	if marked.Len() > 0 {
+		page.WriteString("The marked lines are this stage's step: they are not in the stage before.\n\n")
+	}
+	language := strings.TrimPrefix(path.Ext(name), ".")
+	fmt.Fprintf(&page, "~~~~~~%s {linenos=true hl_lines=[%s]}\n%s\n~~~~~~\n",
+		language, strings.TrimSuffix(marked.String(), ","), strings.TrimSuffix(content, "\n"))
+	return page.Bytes()
 }

@@ -4,42 +4,41 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
-	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A lab is a number of servers, and what all of them share. What the page shows is
-// the panels' views and the lab's; a browser gets each whenever it has changed, and
-// draws it. So nothing is kept for a browser that is not there, or that is slow.
+// A lab is a number of servers, and what all of them share. For each panel, and for itself,
+// it has one message that says all there is to show. A browser gets each message that
+// differs from what it has, so nothing is kept for a browser that is slow or not there.
 type lab struct {
 	ctx     context.Context
-	root    string   // the workbook's folder
+	root    *os.Root // the workbook's folder
 	overlay string   // the file for go build -overlay
 	panels  []*panel // fixed
 	began   time.Time
 
-	mu      sync.Mutex
-	changed chan struct{} // closed, and made anew, when something has changed
-	view    labView
-	version int
-	names   map[string]int // how many visitors of a kind have come so far
+	mu       sync.Mutex
+	view     labView
+	names    map[string]int // how many visitors of a kind have come so far
+	messages []string       // the lab's own, and then the panels'
 
-	examining sync.Mutex // stories are told about one server at a time
+	examining  sync.Mutex // held while the stories are told about a server: one at a time
+	predicting sync.Mutex // held while a question is answered
 }
 
 // labView is what the page shows beside the panels.
 type labView struct {
 	Slow       int         `json:"slow"`     // seconds that the slow request takes
 	Patience   int         `json:"patience"` // seconds that a visitor may take to ask
-	Prediction *prediction `json:"prediction,omitempty"`
+	Prediction *prediction `json:"prediction"`
 }
 
 //go:embed goroutines.go.txt
@@ -47,39 +46,47 @@ var goroutinesFile []byte
 
 // newLab makes a lab of the stages, or of one, and of a server of the reader's own
 // if there is one, and begins to start them.
-func newLab(ctx context.Context, root, temp string, stage int, own string) (*lab, error) {
-	l := &lab{ctx: ctx, root: root, began: time.Now(), changed: make(chan struct{}),
-		view: labView{Slow: 2, Patience: 6}, names: map[string]int{}}
-	l.overlay = filepath.Join(temp, "goroutines.go")
-	if err := os.WriteFile(l.overlay, goroutinesFile, 0o600); err != nil {
+func newLab(ctx context.Context, folder, temp string, stage int, own string) (*lab, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
 		return nil, err
 	}
+	l := &lab{ctx: ctx, root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1)}
 	for i, s := range behaviour.Stages {
-		folder := filepath.Join(root, s.Folder)
-		if _, err := os.Stat(folder); err != nil {
-			return nil, fmt.Errorf("there is no %s; run this in the workbook's folder", folder)
+		if _, err := root.Stat(s.Folder); err != nil {
+			return nil, fmt.Errorf("there is no %s here; run this in the workbook's folder", s.Folder)
 		}
 		if stage == 0 || stage == s.Number {
-			l.add(folder, &behaviour.Stages[i])
+			l.add(s.Folder, &behaviour.Stages[i])
 		}
 	}
 	if own != "" {
 		l.add(own, nil)
 	}
+	l.update(func(v *labView) { v.Slow, v.Patience = 2, 6 })
+
+	// The file that tells of goroutines is laid over each server's package. The server's
+	// folder is not written to.
+	l.overlay = filepath.Join(temp, "overlay.json")
+	file, replace := filepath.Join(temp, "goroutines.go"), map[string]string{}
+	for _, p := range l.panels {
+		folder, _ := filepath.Abs(p.spec)
+		replace[filepath.Join(folder, "lab_goroutines.go")] = file
+	}
+	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
+	err = errors.Join(os.WriteFile(file, goroutinesFile, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range l.panels {
+		p.publish() // in order, because the page adds a panel when it hears of it
+	}
+	for _, p := range l.panels {
+		go p.run()
+		p.post(func() { p.rebuild(false) })
+	}
 	go l.watch()
 	return l, nil
-}
-
-// overlayFlag returns the flag that lays the file that tells of goroutines over
-// a folder's package. The folder itself is not written to.
-func (l *lab) overlayFlag(folder string) (string, error) {
-	replace := map[string]map[string]string{"Replace": {filepath.Join(folder, "lab_goroutines.go"): l.overlay}}
-	text, err := json.Marshal(replace)
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(filepath.Dir(l.overlay), "overlay-"+filepath.Base(folder)+".json")
-	return "-overlay=" + file, os.WriteFile(file, text, 0o600)
 }
 
 // watch has a panel build its server anew when a file of it has been saved.
@@ -89,70 +96,43 @@ func (l *lab) watch() {
 		for i, p := range l.panels {
 			state, err := server.Fingerprint(p.spec)
 			if states[i] != state && states[i] != "" && err == nil {
-				go p.rebuild(true)
+				p.post(func() { p.rebuild(true) })
 			}
 			states[i] = state
 		}
-		select {
-		case <-l.ctx.Done():
-		case <-time.After(250 * time.Millisecond):
-		}
+		time.Sleep(250 * time.Millisecond)
 	}
 }
 
-// stage returns the panel of a stage, or nil.
-func (l *lab) stage(number int) *panel {
-	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.stage != nil && p.stage.Number == number })
-	if i < 0 {
-		return nil
+// update changes the lab's own view, and publishes it.
+func (l *lab) update(f func(v *labView)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(&l.view)
+	l.publish(0, "lab", l.view)
+}
+
+// publish makes a message of a view. The caller holds mu.
+func (l *lab) publish(place int, event string, view any) {
+	text, err := json.Marshal(view)
+	if err != nil {
+		panic(err) // nothing in a view can fail
 	}
-	return l.panels[i]
+	l.messages[place] = fmt.Sprintf("event: %s\ndata: %s\n\n", event, text)
 }
 
-// change changes a view, and tells all browsers.
-func (l *lab) change(f func()) {
+// invite names n visitors of a kind. The same visitor has the same name at all servers.
+func (l *lab) invite(kind string, n int) (names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f()
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-// The requests of the visitors, by kind. One who sends half a request goes on waiting
-// for an answer.
-var requests = map[string]string{
-	"quick":  visitor.Request("GET", "/"),
-	"slow":   visitor.Request("GET", "/sleep"),
-	"silent": "",
-	"half":   "GET / HTTP/1.1\r\nHost: local",
-}
-
-// A guest is a visitor who is to be sent.
-type guest struct{ name, request string }
-
-// guests names n visitors of a kind. The same visitor has the same name at all servers.
-func (l *lab) guests(kind string, n int) []guest {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var all []guest
 	for range n {
 		l.names[kind]++
-		all = append(all, guest{fmt.Sprintf("%s %d", kind, l.names[kind]), requests[kind]})
+		names = append(names, fmt.Sprintf("%s %d", kind, l.names[kind]))
 	}
-	return all
+	return names
 }
 
-// set has all servers started anew with other times.
-func (l *lab) set(slow, patience int) {
-	l.change(func() {
-		l.view.Slow, l.view.Patience = min(max(slow, 1), 10), min(max(patience, 1), 10)
-		l.version++
-	})
-	for _, p := range l.panels {
-		p.post(p.restart)
-	}
-}
-
+// times returns how long slow takes, and the patience.
 func (l *lab) times() (slow, patience time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -20,17 +19,10 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-const usage = `usage: make lab                              the five stages
-       make lab STAGE=3                      one of them
-       make lab SERVER='python3 mine.py'     and a server of your own
-       make lab ARGS='-addr 127.0.0.1:0'     on any free port
-`
-
 func main() {
-	addr := flag.String("addr", "127.0.0.1:7870", "")
-	stage := flag.Int("stage", 0, "")
-	own := flag.String("server", "", "")
-	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	addr := flag.String("addr", "127.0.0.1:7870", "`where` to listen, on this machine itself; port 0 is any free one")
+	stage := flag.Int("stage", 0, "show the `stage` with this number alone: make lab STAGE=3")
+	own := flag.String("server", "", "show a `server` of your own as well: make lab SERVER='python3 mine.py'")
 	flag.Parse()
 	if flag.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
 		flag.Usage()
@@ -89,15 +81,20 @@ func run(addr string, stage int, own string) error {
 // reaches the lab can start and end servers.
 func listen(addr string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(addr)
+	if err == nil && !loopback(host) {
+		err = fmt.Errorf("-addr %s: the lab listens on this machine itself only", addr)
+	}
+	var listener net.Listener
+	if err == nil {
+		listener, err = net.Listen("tcp", addr)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, fmt.Errorf("-addr %s: the lab listens on this machine itself only; try -addr 127.0.0.1:0", addr)
-	}
-	listener, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("something listens on %s already, another lab perhaps; try make lab ARGS='-addr 127.0.0.1:0'", addr)
+		err = fmt.Errorf("%w; try make lab ARGS='-addr 127.0.0.1:0'", err)
 	}
 	return listener, err
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -5,106 +5,88 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
 	"example.com/concurrent-web-server/internal/timeline"
+	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A panel is one server of the lab. One goroutine, that of run, starts and ends its
-// processes and sends its visitors; others ask it to with post.
+// A panel is one server of the lab. All that may change belongs to one goroutine, that of
+// run; others have it call a function, with post or do.
 type panel struct {
-	lab   *lab
-	spec  string           // as server.Open takes it
-	stage *behaviour.Stage // nil if it is the reader's own
+	lab    *lab
+	spec   string           // as server.Open takes it
+	stage  *behaviour.Stage // nil if it is the reader's own
+	posted chan func()
 
-	posted   chan func()
-	program  *server.Program
-	server   *server.Server // nil if none has been started
-	recorder *timeline.Recorder
-	expected []guest       // who are still to be sent
-	stirred  chan struct{} // something has happened: look at the server soon
-	building atomic.Int64  // counts the builds: the last one is the one that counts
-	end      func()        // ends the stories that are being told
-
-	// The lab's mu is held when these are used.
-	view      view
-	version   int
-	encoded   []byte // the message that has the view of a version
-	encodedAs int
+	view     view
+	changed  bool               // the view, since it was published
+	cancel   context.CancelFunc // ends the build and the stories that are under way
+	program  *server.Program    // nil until one is built
+	server   *server.Server     // the last one
+	recorder *timeline.Recorder // nil unless the server runs
+	expected []string           // visitors who are still to be sent
+	stirred  time.Time          // when something last happened to a visitor
+	observer
 }
 
 // A view is what the page shows of a server.
 type view struct {
+	identity
+	State       string         `json:"state"` // building, running, ended or failed
+	Says        string         `json:"says"`  // how it ended
+	Odd         string         `json:"odd"`   // what is odd about it while it runs
+	Words       string         `json:"words"` // its last words, or the compiler's
+	Dump        string         `json:"dump"`  // of its goroutines, on Ctrl-\
+	URL         string         `json:"url"`
+	Go          bool           `json:"go"` // it is written in Go
+	Facts       facts          `json:"facts"`
+	Interrupted time.Time      `json:"-"`
+	Lanes       []lane         `json:"lanes"`
+	Here        int            `json:"here"`
+	Counts      map[string]int `json:"counts"` // how visits have ended
+	verdict
+}
+
+// An identity is what does not change of a view.
+type identity struct {
+	ID     int    `json:"id"`
 	Name   string `json:"name"`
 	Number int    `json:"number"` // 0 if it is the reader's own
 	Adds   string `json:"adds"`
-	Folder string `json:"folder"` // for the links to the source and the page; may be empty
-	State  string `json:"state"`  // building, running, ended or failed
-	Says   string `json:"says"`   // how it ended
-	Odd    string `json:"odd"`    // what is odd about it while it runs
-	Words  string `json:"words"`  // its last words, or the compiler's
-	URL    string `json:"url"`
-	Go     bool   `json:"go"` // it is written in Go
-	Facts  facts  `json:"facts"`
-	Dump   *dump  `json:"dump,omitempty"`
+}
 
-	Lanes []lane `json:"lanes"`
-	Here  int    `json:"here"`
-	// Interrupted is when it was sent a signal.
-	Interrupted time.Time      `json:"-"`
-	Counts      map[string]int `json:"counts"` // how visits have ended, since it was started
-
-	Told    string   `json:"told"`  // how far the stories are told
-	Lines   []string `json:"lines"` // what the server does, behaviour by behaviour
-	Verdict string   `json:"verdict"`
-	OK      bool     `json:"ok"`
+// A verdict is what the stories say of a server.
+type verdict struct {
+	Told  string   `json:"told"`  // how far they are told
+	Lines []string `json:"lines"` // what the server does, behaviour by behaviour
+	Text  string   `json:"verdict"`
+	OK    bool     `json:"ok"`
 }
 
 // A lane is one visitor. Times are in milliseconds of the lab's clock, 0 for what has not
 // happened.
 type lane struct {
-	Name    string `json:"name"`
-	Arrived int64  `json:"arrived"`
-	Served  int64  `json:"served"`
-	Over    int64  `json:"over"`
-	Kind    string `json:"kind"` // what happened last
+	Name    string        `json:"name"`
+	Arrived int64         `json:"arrived"`
+	Served  int64         `json:"served"`
+	Over    int64         `json:"over"`
+	Kind    timeline.Kind `json:"kind"` // what happened last
 }
 
 func (l *lab) add(spec string, stage *behaviour.Stage) {
-	p := &panel{lab: l, spec: spec, stage: stage, posted: make(chan func(), 16), stirred: make(chan struct{}, 1), end: func() {}}
-	p.encodedAs = -1
-	p.view = view{Name: spec, Adds: "your own server", State: "building", Lanes: []lane{}, Lines: []string{}, Facts: facts{Waits: []string{}}}
+	p := &panel{lab: l, spec: spec, stage: stage, posted: make(chan func(), 16), cancel: func() {}}
+	p.view = view{identity: identity{ID: len(l.panels), Name: spec, Adds: "your own server"}, State: "building"}
 	if stage != nil {
-		p.view.Name, p.view.Number, p.view.Adds, p.view.Folder = stage.Folder, stage.Number, stage.Adds, stage.Folder
-	} else if info, err := os.Stat(spec); err == nil && info.IsDir() && filepath.IsLocal(spec) {
-		p.view.Folder = filepath.Clean(spec)
+		p.view.Number, p.view.Adds = stage.Number, stage.Adds
 	}
 	l.panels = append(l.panels, p)
-	go p.run()
-	go p.rebuild(false)
-}
-
-func (p *panel) change(f func(v *view)) {
-	p.lab.change(func() {
-		f(&p.view)
-		p.version++
-	})
-}
-
-// look returns what the page shows now.
-func (p *panel) look() view {
-	p.lab.mu.Lock()
-	defer p.lab.mu.Unlock()
-	v := p.view
-	v.Lanes = slices.Clone(v.Lanes)
-	return v
+	l.messages = append(l.messages, "")
 }
 
 // post has the panel's goroutine call f.
@@ -133,269 +115,262 @@ const (
 	lastPrint  = 2 * time.Second       // for which a server may print a lot: one that dies does
 )
 
-// run is the panel's own goroutine.
+// run is the panel's own goroutine. It calls all methods that follow, but for those that say
+// otherwise.
 func (p *panel) run() {
 	ticker := time.NewTicker(resolution)
 	defer ticker.Stop()
-	var flooded time.Time // since when the server has printed too much
 	for {
 		select {
 		case <-p.lab.ctx.Done():
 			return
 		case f := <-p.posted:
 			f()
+			p.changed = true
 		case <-ticker.C:
+			p.look()
 		}
-		if p.server == nil || p.recorder == nil {
-			continue
+		if p.changed {
+			p.publish()
 		}
-		n := min(len(p.expected), atATime)
-		for _, g := range p.expected[:n] {
-			p.recorder.Send(g.name, g.request)
-		}
-		p.expected = p.expected[n:]
-		p.recorder.Look()
-		switch {
-		case p.server.Exited():
-			p.ended("")
-		case !p.server.Flooded():
-			flooded = time.Time{}
-		case flooded.IsZero():
-			flooded = time.Now()
-		case time.Since(flooded) > lastPrint:
-			p.server.Kill()
-			p.ended("It printed without end, and has been killed.")
-		}
+	}
+}
+
+func (p *panel) publish() {
+	p.changed = false
+	p.lab.mu.Lock()
+	defer p.lab.mu.Unlock()
+	p.lab.publish(1+p.view.ID, "panel", p.view)
+}
+
+// The requests of the visitors, by kind. One who sends half a request goes on waiting
+// for an answer.
+var requests = map[string]string{
+	"quick":  visitor.Request("GET", "/"),
+	"slow":   visitor.Request("GET", "/sleep"),
+	"silent": "",
+	"half":   "GET / HTTP/1.1\r\nHost: local",
+}
+
+// look sends visitors who are expected, and looks at those who are there and at the server.
+func (p *panel) look() {
+	if p.recorder == nil {
+		return
+	}
+	n := min(len(p.expected), atATime)
+	for _, name := range p.expected[:n] {
+		kind, _, _ := strings.Cut(name, " ")
+		p.recorder.Send(name, requests[kind])
+	}
+	p.expected = p.expected[n:]
+	p.recorder.Look()
+	now := time.Now()
+	if !p.server.Flooded() {
+		p.calm = now
+	}
+	switch {
+	case p.server.Exited():
+		p.ended("")
+	case now.Sub(p.calm) > lastPrint:
+		p.server.Kill()
+		p.ended("It printed without end, and has been killed.")
+	case now.After(p.next):
+		p.observe(now)
 	}
 }
 
 // tell puts what has happened to a visitor into the view.
 func (p *panel) tell(e timeline.Event) {
-	at := max(e.At.Milliseconds(), 1)
-	p.change(func(v *view) {
-		i := len(v.Lanes) - 1
-		for i >= 0 && v.Lanes[i].Name != e.Visitor {
-			i--
+	p.changed, p.stirred = true, time.Now()
+	v, at := &p.view, max(e.At.Milliseconds(), 1)
+	if e.Kind == timeline.Arrives {
+		v.Here++
+		if len(v.Lanes) == timeline.Followed { // those who are gone make room first
+			i := max(slices.IndexFunc(v.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
+			v.Lanes = slices.Delete(v.Lanes, i, i+1)
 		}
-		switch {
-		case e.Kind == timeline.Arrives:
-			v.Here++
-			if len(v.Lanes) == timeline.Followed {
-				// Those who are gone make room first.
-				first := max(slices.IndexFunc(v.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
-				v.Lanes = slices.Delete(v.Lanes, first, first+1)
-			}
-			v.Lanes = append(v.Lanes, lane{Name: e.Visitor, Arrived: at, Kind: string(e.Kind)})
-			return
-		case e.Kind != timeline.Served:
-			v.Here--
-			v.Counts[string(e.Kind)]++
-		}
-		if i < 0 {
-			return // one of those who are only counted
-		}
-		v.Lanes[i].Kind = string(e.Kind)
-		if e.Kind == timeline.Served {
-			v.Lanes[i].Served = at
-		} else {
-			v.Lanes[i].Over = at
-		}
-	})
-	select {
-	case p.stirred <- struct{}{}:
+		v.Lanes = append(v.Lanes, lane{Name: e.Visitor, Arrived: at})
+	}
+	l := new(lane) // of one who is only counted
+	if i := slices.IndexFunc(v.Lanes, func(l lane) bool { return l.Name == e.Visitor }); i >= 0 {
+		l = &v.Lanes[i]
+	}
+	switch l.Kind = e.Kind; e.Kind {
+	case timeline.Arrives:
+	case timeline.Served:
+		l.Served = at
 	default:
+		l.Over = at
+		v.Here--
+		v.Counts[string(e.Kind)]++
 	}
 }
 
 // send has visitors come, unless many are there already.
-func (p *panel) send(guests []guest) {
-	p.post(func() {
-		limit := many
-		if len(guests) == 1 {
-			limit = most
-		}
-		if p.recorder != nil && p.recorder.Here()+len(p.expected) <= limit {
-			p.expected = append(p.expected, guests...)
-		}
-	})
+func (p *panel) send(names []string) {
+	limit := many
+	if len(names) == 1 {
+		limit = most
+	}
+	if p.recorder != nil && p.view.Here+len(p.expected) <= limit {
+		p.expected = append(p.expected, names...)
+	}
 }
 
-// leave has all leave whose kind is given, or the last who came if it is empty.
-func (p *panel) leave(kind string, reset bool) {
-	p.post(func() {
-		if p.recorder == nil {
-			return
+// leave has all leave who are silent, or else the one who came last, with a reset. Nobody comes
+// who is still expected.
+func (p *panel) leave(silent bool) {
+	last := ""
+	for _, l := range p.view.Lanes {
+		if l.Over == 0 {
+			last = l.Name
 		}
-		p.expected = nil
-		last := ""
-		p.recorder.Leave(false, func(name string) bool { last = name; return false })
-		p.recorder.Leave(reset, func(name string) bool {
-			return kind == "" && name == last || kind != "" && strings.HasPrefix(name, kind+" ")
+	}
+	if p.expected = nil; p.recorder != nil {
+		p.recorder.Leave(!silent, func(name string) bool {
+			return silent && strings.HasPrefix(name, "silent ") || !silent && name == last
 		})
-	})
+	}
 }
 
 func (p *panel) signal(sig syscall.Signal) {
-	p.post(func() {
-		if p.server != nil && p.server.Signal(sig) == nil {
-			p.change(func(v *view) { v.Interrupted = time.Now() })
-		}
-	})
+	if p.recorder != nil && p.server.Signal(sig) == nil {
+		p.view.Interrupted = time.Now()
+	}
 }
 
-// restart ends the server, if it runs, and starts it anew. It is called in the panel's
-// goroutine.
+// clear takes off the panel what has been read: words, a dump, a verdict, and lanes.
+func (p *panel) clear() {
+	v := &p.view
+	v.Words, v.Dump, v.verdict = "", "", verdict{}
+	v.Lanes = slices.DeleteFunc(v.Lanes, func(l lane) bool { return l.Over > 0 })
+}
+
+// restart ends the server, if it runs, and starts it anew.
 func (p *panel) restart() {
 	if p.program == nil {
 		return
 	}
-	if p.server != nil {
+	if p.recorder != nil {
 		p.server.Kill()
 		p.ended("")
 	}
-	slow, patience := p.lab.times()
-	opt, asked, told, err := p.pipes()
+	told, pipe, err := os.Pipe() // over which a server in Go tells where its goroutines are
+	var s *server.Server
 	if err == nil {
-		p.server, _, err = timeline.Start(p.program, slow, patience, opt)
-		for _, f := range opt.Extra {
-			f.Close()
+		defer pipe.Close()
+		slow, patience := p.lab.times()
+		opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
+		if s, _, err = timeline.Start(p.program, slow, patience, opt); err != nil {
+			told.Close()
 		}
 	}
 	if err != nil {
-		p.server = nil
-		p.change(func(v *view) { v.State, v.Says, v.Words = "failed", "It does not start.", err.Error() })
+		p.view.State = "failed"
+		p.failed(err)
 		return
 	}
-	p.recorder = timeline.NewRecorder(p.server, p.lab.began, p.tell)
-	p.change(func(v *view) {
-		v.State, v.Says, v.Odd, v.URL, v.Dump, v.Interrupted = "running", "", "", "http://"+p.server.Addr, nil, time.Time{}
-		v.Go, v.Facts = p.program.Go, facts{Looks: v.Facts.Looks, Waits: []string{}}
-		v.Lanes, v.Here, v.Counts = []lane{}, 0, map[string]int{}
-		if v.Told == "" || len(v.Lines) > 0 {
-			v.Words = ""
-		}
-	})
-	go p.observe(p.server, asked, told)
+	now := time.Now()
+	p.server, p.observer = s, observer{told: told, calm: now, asleep: now, serving: now}
+	p.recorder = timeline.NewRecorder(s, p.lab.began, p.tell)
+	p.view = view{identity: p.view.identity, verdict: p.view.verdict, State: "running", URL: "http://" + s.Addr,
+		Go: p.program.Go, Facts: facts{Accepted: -1}, Counts: map[string]int{}}
+	go p.readGoroutines(s, told)
 }
 
 // ended puts the server's end into the view.
 func (p *panel) ended(says string) {
-	if p.recorder == nil {
-		return
-	}
-	p.expected = nil
 	p.recorder.Look() // what it has sent before it ended
 	p.recorder.Close(timeline.Lost)
-	p.recorder = nil
-	state, _ := p.server.Wait(0)
-	words := lastWords(p.server.Log())
-	d := readDump(p.server.Log())
-	p.change(func(v *view) {
-		v.State, v.Odd, v.Words, v.Dump = "ended", "", words, d
-		if v.Says = says; says == "" {
-			v.Says = fmt.Sprintf("It has ended: %v.", state)
-		}
-	})
-}
-
-// lastWords returns what a server has printed after it began to listen: the first lines of
-// it, because those say why it ended. What follows may be very long.
-func lastWords(log string) string {
-	var lines []string
-	log, _, _ = strings.Cut(log, "\ngoroutine ") // a dump is shown apart
-	for line := range strings.Lines(log) {
-		if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, "listening on http://") {
-			if len(lines) == 8 {
-				return strings.Join(lines, "\n") + "\n..."
-			}
-			lines = append(lines, line[:min(len(line), 200)])
-		}
+	p.recorder, p.expected, p.changed = nil, nil, true
+	p.told.Close()
+	if state, _ := p.server.Wait(0); says == "" {
+		says = fmt.Sprintf("It has ended: %v.", state)
 	}
-	return strings.Join(lines, "\n")
+	v := &p.view
+	v.State, v.Says, v.Odd = "ended", says, ""
+	_, words, _ := strings.Cut(p.server.Quote(), p.server.Addr+"\n\t") // after it began to listen
+	words, _, _ = strings.Cut(words, "\n\tgoroutine ")
+	v.Words = strings.ReplaceAll(words, "\n\t", "\n")
+	if log := p.server.Log(); strings.Contains(log, "\ngoroutine 1 ") {
+		v.Dump = log[strings.Index(log, "\ngoroutine "):]
+	}
 }
 
-// rebuild builds the server and swaps it for the one that runs, which goes on if it does not
-// build. Then it has the stories told about it, if asked to.
+// failed puts into the view that a server does not build, or does not start.
+func (p *panel) failed(err error) {
+	v := &p.view
+	v.Says, v.Words, v.verdict = "It does not start.", err.Error(), verdict{}
+	if compiler := (*server.BuildError)(nil); errors.As(err, &compiler) {
+		v.Says, v.Words = "It does not build.", compiler.Output
+	} else if p.stage == nil {
+		v.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
+	}
+	if v.State == "running" {
+		v.Says += " The one from before goes on."
+	} else {
+		v.State = "failed"
+	}
+}
+
+// rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that
+// runs, which goes on if it does not build. Then it has the stories told, if asked to.
 func (p *panel) rebuild(examine bool) {
-	build := p.building.Add(1)
+	p.cancel()
+	ctx, cancel := context.WithCancel(p.lab.ctx)
+	p.cancel = cancel
 	if examine {
-		p.change(func(v *view) { v.Told = "being built" })
+		p.view.verdict = verdict{Told: "being built"}
 	}
-	program, err := p.open()
-	if p.building.Load() != build { // another one has begun
-		if err == nil {
-			program.Close()
-		}
-		return
-	}
-	if err != nil {
-		says, words := "It does not start.", err.Error()
-		if compiler := (*server.BuildError)(nil); errors.As(err, &compiler) {
-			says, words = "It does not build.", compiler.Output
-		}
-		p.change(func(v *view) {
-			v.Told, v.Says, v.Words, v.Lines, v.Verdict = "", says, words, []string{}, ""
-			if v.State == "running" {
-				v.Says += " The one from before goes on."
-			} else {
-				v.State = "failed"
+	go func() {
+		program, err := server.Open(p.spec, "-overlay="+p.lab.overlay, "-trimpath", "-buildvcs=false")
+		p.post(func() {
+			before := p.program
+			switch {
+			case ctx.Err() != nil:
+				before = program
+			case err != nil:
+				p.failed(err)
+				return
+			default:
+				p.program = program
+				p.restart()
+				if examine && p.recorder != nil {
+					go p.examine(ctx, program)
+				}
+			}
+			if before != nil {
+				before.Close()
 			}
 		})
-		return
-	}
-	ctx, cancel := context.WithCancel(p.lab.ctx)
-	p.do(func() {
-		p.end()
-		p.end = cancel
-		old := p.program
-		p.program = program
-		p.restart()
-		if old != nil {
-			old.Close()
-		}
-	})
-	if examine && p.look().State == "running" {
-		p.examine(ctx, program)
-	}
+	}()
 }
 
-func (p *panel) open() (*server.Program, error) {
-	info, err := os.Stat(p.spec)
-	switch {
-	case err == nil && info.IsDir():
-		overlay, err := p.lab.overlayFlag(p.spec)
-		if err != nil {
-			return nil, err
-		}
-		return server.Open(p.spec, overlay, "-trimpath", "-buildvcs=false")
-	case err != nil && strings.Contains(p.spec, "/") && !strings.Contains(p.spec, " "):
-		return nil, fmt.Errorf("There is no %s here, neither a folder nor a program. Try SERVER='python3 docs/examples/server.py'.", p.spec)
-	}
-	return server.Open(p.spec)
-}
-
-// examine has the stories told, as make check does, and shows what came of them.
+// examine has the stories told, as make check does, and shows what came of them. It is
+// called in a goroutine of its own.
 func (p *panel) examine(ctx context.Context, program *server.Program) {
-	p.change(func(v *view) { v.Told, v.Lines, v.Verdict, v.Words = "the stories are being told", []string{}, "", "" })
+	show := func(v verdict) {
+		p.post(func() {
+			if ctx.Err() == nil { // no other one has been built
+				p.view.verdict, p.view.Words = v, ""
+			}
+		})
+	}
+	show(verdict{Told: "the stories are being told"})
 	p.lab.examining.Lock()
 	defer p.lab.examining.Unlock()
-	runner := &behaviour.Runner{Root: p.lab.root, Program: program, Stage: p.stage != nil, Deadline: time.Now().Add(5 * time.Minute)}
+	runner := &behaviour.Runner{Root: p.lab.root.Name(), Program: program, Stage: p.stage != nil,
+		Deadline: time.Now().Add(5 * time.Minute)}
 	told := 0
 	const atOnce = 16 // as in check: stories mostly wait
 	report := runner.RunAll(ctx, p.stage, atOnce, func(behaviour.Result) {
 		told++
-		p.change(func(v *view) { v.Told = fmt.Sprintf("%d stories told", told) })
+		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
 	})
-	if ctx.Err() != nil {
-		return // another one has been built, or the lab ends
-	}
 	who, again := "Your server", "make check SERVER='"+p.spec+"' TELL=NAME"
 	if p.stage != nil {
-		who, again = p.stage.Folder, "go test ./"+p.stage.Folder+" -run /NAME -v"
+		who, again = p.spec, "go test ./"+p.spec+" -run /NAME -v"
 	}
-	verdict, ok := report.Verdict(who, again)
-	p.change(func(v *view) {
-		v.Told, v.Lines, v.OK = "told at "+time.Now().Format("15:04:05"), report.Lines(), ok
-		v.Verdict = strings.TrimSpace(verdict)
-	})
+	text, ok := report.Verdict(who, again)
+	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
 }

@@ -4,11 +4,10 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
-	"slices"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -26,9 +25,7 @@ func (l *lab) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /events", l.events)
-	mux.HandleFunc("GET /questions", l.questions)
 	mux.HandleFunc("GET /book/{path...}", l.book)
-	mux.HandleFunc("GET /highlight.css", highlightCSS)
 	mux.HandleFunc("POST /do/{what}", l.control)
 	return guarded(http.NewCrossOriginProtection().Handler(mux))
 }
@@ -41,7 +38,7 @@ func guarded(next http.Handler) http.Handler {
 		if err != nil {
 			host = r.Host
 		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if !loopback(host) {
 			http.Error(w, "The lab is on this machine itself, under no other name.", http.StatusForbidden)
 			return
 		}
@@ -61,136 +58,87 @@ func guarded(next http.Handler) http.Handler {
 
 const (
 	frame     = 20 * time.Millisecond // from one message to the next, at least
-	heartbeat = 5 * time.Second       // and at most
+	heartbeat = 5 * time.Second       // and about so long at most
 	stuck     = 20 * time.Second      // a browser that has not taken a message for so long is gone
 )
 
 // events sends a browser all there is, and from then on what has changed. A browser that is
-// slow, or comes again, gets the latest and misses nothing: a view has all that is shown.
+// slow, or comes again, gets the latest and misses nothing: a message has all that is shown.
 func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
-	sent := make([]int, len(l.panels))
-	for i := range sent {
-		sent[i] = -1
-	}
-	sentLab := -1
 	fmt.Fprint(w, "retry: 1000\n\n") // milliseconds, after which a browser comes again
-	for r.Context().Err() == nil && l.ctx.Err() == nil {
+	var last time.Time
+	has := make([]string, 1+len(l.panels))
+	for ; r.Context().Err() == nil; time.Sleep(frame) {
 		l.mu.Lock()
-		changed := l.changed
-		now := time.Since(l.began).Milliseconds()
-		messages := fmt.Appendf(nil, "event: now\ndata: %d\n\n", now)
-		if sentLab != l.version {
-			sentLab = l.version
-			messages = appendMessage(messages, "lab", l.view)
-		}
-		for i, p := range l.panels {
-			if sent[i] != p.version {
-				sent[i] = p.version
-				if p.encodedAs != p.version { // once, however many browsers there are
-					p.encodedAs = p.version
-					p.encoded = appendMessage(nil, "panel", struct {
-						ID int `json:"id"`
-						view
-					}{i, p.view})
-				}
-				messages = append(messages, p.encoded...)
+		news := fmt.Sprintf("event: now\ndata: %d\n\n", time.Since(l.began).Milliseconds())
+		old := len(news)
+		for i, message := range l.messages {
+			if message != has[i] {
+				has[i] = message
+				news += message
 			}
 		}
 		l.mu.Unlock()
-		out.SetWriteDeadline(time.Now().Add(stuck))
-		if _, err := w.Write(messages); err != nil || out.Flush() != nil {
+		if len(news) == old && time.Since(last) < heartbeat {
+			continue
+		}
+		last = time.Now()
+		out.SetWriteDeadline(last.Add(stuck))
+		if _, err := io.WriteString(w, news); err != nil || out.Flush() != nil {
 			return
 		}
-		time.Sleep(frame)
-		select {
-		case <-changed:
-		case <-time.After(heartbeat):
-		case <-r.Context().Done():
-		case <-l.ctx.Done():
-		}
 	}
 }
 
-func appendMessage(b []byte, event string, data any) []byte {
-	text, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // nothing in a view can fail
-	}
-	return fmt.Appendf(b, "event: %s\ndata: %s\n\n", event, text)
-}
-
-// questions sends what is asked of the stages that are here.
-func (l *lab) questions(w http.ResponseWriter, r *http.Request) {
-	asked := slices.DeleteFunc(slices.Clone(questions), func(q question) bool { return l.stage(q.Stage) == nil })
-	for i, q := range asked {
-		asked[i].Page = l.stage(q.Stage).stage.Page() + "#" + q.Page
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(asked)
+// controls are what a button of the page does to one server. Some others need more than
+// the server: see control.
+var controls = map[string]func(*panel){
+	"leave":     func(p *panel) { p.leave(true) },
+	"reset":     func(p *panel) { p.leave(false) },
+	"interrupt": func(p *panel) { p.signal(syscall.SIGINT) },
+	"quit":      func(p *panel) { p.signal(syscall.SIGQUIT) },
+	"start":     (*panel).restart,
+	"ask":       func(p *panel) { p.rebuild(true) },
+	"clear":     (*panel).clear,
 }
 
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
-	number := func(name string) int {
-		n, err := strconv.Atoi(r.FormValue(name))
-		if err != nil {
-			return -1
-		}
-		return n
+	var asked struct {
+		To, N, Slow, Patience int // To is a panel, and the first is 1; or 0 for all
+		Kind                  string
+		prediction
 	}
+	err := json.NewDecoder(r.Body).Decode(&asked)
 	panels := l.panels
-	if to := number("to"); to >= 0 && to < len(panels) {
-		panels = panels[to : to+1]
+	if asked.To > 0 && asked.To <= len(panels) {
+		panels = panels[asked.To-1 : asked.To]
 	}
-	each := func(do func(p *panel)) {
-		for _, p := range panels {
-			do(p)
-		}
-	}
-	var err error
-	switch what := r.PathValue("what"); what {
-	case "send":
-		kind, n := r.FormValue("kind"), number("n")
-		if _, ok := requests[kind]; !ok || n < 1 || n > 10_000 || n > 200 && len(panels) > 1 {
-			err = fmt.Errorf("%d %s: there is no such visitor; more than 200 come to one server only", n, kind)
-			break
-		}
-		guests := l.guests(kind, n)
-		each(func(p *panel) { p.send(guests) })
-	case "leave":
-		each(func(p *panel) { p.leave("silent", false) })
-	case "reset":
-		each(func(p *panel) { p.leave("", true) })
-	case "interrupt":
-		each(func(p *panel) { p.signal(syscall.SIGINT) })
-	case "quit":
-		each(func(p *panel) { p.signal(syscall.SIGQUIT) })
-	case "start":
-		each(func(p *panel) { p.post(p.restart) })
-	case "ask":
-		each(func(p *panel) { go p.rebuild(true) })
-	case "clear":
-		each((*panel).clear)
-	case "set":
-		l.set(number("slow"), number("patience"))
-	case "predict":
-		err = l.predict(number("question"), number("choice"))
+	what := r.PathValue("what")
+	do := controls[what]
+	switch _, kind := requests[asked.Kind]; {
+	case err != nil || do != nil:
+	case what == "send" && kind && asked.N > 0 && (asked.N <= 200 || asked.N <= 10_000 && len(panels) == 1):
+		names := l.invite(asked.Kind, asked.N)
+		do = func(p *panel) { p.send(names) }
+	case what == "set":
+		l.update(func(v *labView) {
+			v.Slow, v.Patience = min(max(asked.Slow, 1), 10), min(max(asked.Patience, 1), 10)
+		})
+		panels, do = l.panels, (*panel).restart
+	case what == "predict":
+		panels, err = nil, l.predict(asked.prediction)
 	default:
-		err = fmt.Errorf("there is no control called %s", what)
+		err = fmt.Errorf("the lab cannot do that: more than 200 visitors come to one server only")
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	for _, p := range panels {
+		p.post(func() { do(p) })
+	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// clear takes what has been read off the panel: words, a dump, a verdict.
-func (p *panel) clear() {
-	p.change(func(v *view) {
-		v.Words, v.Dump, v.Lines, v.Verdict, v.Told = "", nil, []string{}, "", ""
-		v.Lanes = slices.DeleteFunc(slices.Clone(v.Lanes), func(l lane) bool { return l.Over > 0 })
-	})
 }

@@ -13,7 +13,7 @@ let last = Promise.resolve(); // what is pressed first arrives first
 export function post(what, fields = {}) {
   return last = last.then(async () => {
     try {
-      const reply = await fetch("/do/" + what, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(5000) });
+      const reply = await fetch("/do/" + what, { method: "POST", body: JSON.stringify(fields), signal: AbortSignal.timeout(5000) });
       if (!reply.ok) say(await reply.text());
     } catch {
       say("The lab does not answer. Is it still running?");
@@ -31,13 +31,12 @@ document.querySelectorAll("[data-key]").forEach(button => {
 document.querySelectorAll("[data-do]").forEach(button => button.addEventListener("click", () => {
   const { do: what, kind, n, one } = button.dataset;
   if (one !== undefined && state.to < 0 && panels.length > 1) return say("10,000 visitors come to one server only: choose it first, beside “to”.");
-  post(what, { to: state.to, ...(kind && { kind, n }) });
+  post(what, { to: state.to + 1, kind, n: +n || 0 });
 }));
 $("#times").addEventListener("change", event => {
-  if (event.target.checkValidity()) post("set", { slow: $("[name=slow]").value, patience: $("[name=patience]").value });
+  if (event.target.checkValidity()) post("set", { slow: +$("[name=slow]").value, patience: +$("[name=patience]").value });
   else event.target.reportValidity();
 });
-$("#times").addEventListener("submit", event => event.preventDefault());
 $("#predict").addEventListener("click", () => showQuestion("toggle"));
 $("#shut").addEventListener("click", shut);
 addEventListener("keydown", event => {
@@ -75,7 +74,7 @@ function addPanel(id) {
   const article = $("template").content.cloneNode(true).firstElementChild;
   article.id = "panel" + id;
   $("#panels").append(article);
-  const panel = { id, article, fates: new Map(), spoken: new Map() };
+  const panel = { id, article, fates: new Map() };
   for (const name of ["source", "page"]) {
     $("." + name, article).addEventListener("click", event => {
       if (event.ctrlKey || event.metaKey) return;
@@ -102,11 +101,10 @@ function addTarget(id, text, key) {
 }
 
 const text = (element, value) => { if (element.textContent !== value) element.textContent = value; };
-const hide = (element, hidden) => { element.hidden = hidden; };
 
 function show(panel) {
   const { view: v, article: a } = panel, f = v.facts;
-  const name = v.number ? `${v.number} ${v.folder.replace(/^stage\d-/, "")}` : v.name;
+  const name = v.name.replace(/^stage(\d)-/, "$1 ");
   text($("h2", a), name);
   a.setAttribute("aria-label", v.name);
   a.dataset.state = v.state;
@@ -114,24 +112,25 @@ function show(panel) {
   text($(".adds", a).lastElementChild, " · " + v.adds);
   text($(".says", a), v.says || v.odd);
   const runs = v.state === "running";
-  hide($("dl", a), !runs);
+  $("dl", a).hidden = !runs;
   const main = $(".main dd", a), [where, wait] = (f.goroutine1 || "").split(/ (?=\[)/);
   text(main, v.go ? (where || "...") + (wait ? "\n" + wait : "") : "not in Go: cannot be seen");
   text($(".threads dd", a), String(f.threads || "–"));
   text($(".goroutines dd", a), f.goroutines ? f.goroutines.toLocaleString("en") : "–");
   text($(".each dd", a), f.each ? (f.each / 1000).toFixed(1) + " kB" : "–");
-  text($(".waits dd", a), f.waits.join(", ") || "–");
-  for (const row of ["goroutines", "waits"]) hide($("." + row, a), !v.go);
+  text($(".waits dd", a), Object.entries(f.waits || {}).sort((a, b) => b[1] - a[1]).map(([state, n]) => `${n} ${state}`).join(", ") || "–");
+  for (const row of ["goroutines", "waits"]) $("." + row, a).hidden = !v.go;
   showTold($(".told", a), v);
   const counts = Object.entries(v.counts || {}).map(([kind, n]) => `${n.toLocaleString("en")} ${kind.replace("is ", "").replace("leaves", "left")}`);
   const here = v.here ? `${v.here.toLocaleString("en")} here` + (f.accepted >= 0 ? `, ${f.accepted.toLocaleString("en")} accepted` : "") : "nobody here";
   text($(".counts", a), [here, ...counts].join(" · "));
-  const source = $(".source", a), page = $(".page", a), url = $(".url", a);
-  source.href = "/book/" + v.folder + (v.number ? "/main.go" : "");
-  page.href = v.number ? "/book/docs/" + v.folder + ".md" : "/book/docs/your-own-server.md";
-  hide(source, !v.folder);
+  const [source, page, url] = ["source", "page", "url"].map(name => $("." + name, a));
+  const file = v.number ? v.name + "/main.go" : v.name.split(" ").at(-1);
+  source.href = "/book/" + file;
+  page.href = `/book/docs/${v.number ? v.name : "your-own-server"}.md`;
+  source.hidden = /^\/|\.\./.test(file);
   url.href = v.url || "#";
-  hide(url, !runs);
+  url.hidden = !runs;
   showFates(panel);
 }
 
@@ -162,16 +161,27 @@ function showTold(element, v) {
     add("pre", story, "story");
   }
   if (!v.lines.length) add("pre", v.words, "words");
-  if (v.dump) {
-    add("p", "goroutine 1", "small");
-    add("pre", v.dump.main, "first");
-    if (v.dump.own.length) add("p", `the server's other goroutines` + (v.dump.more ? `, ${v.dump.own.length} of ${v.dump.own.length + v.dump.more}` : ""), "small");
-    v.dump.own.forEach(text => add("pre", text));
-    fold(`${v.dump.others.length} more are the runtime's, or of packages`, v.dump.others);
-  }
+  if (v.dump) showDump(v.dump, add, fold);
   element.replaceChildren(...parts);
   element.hidden = !parts.length;
   element.closest("article").classList.toggle("wide", v.lines.length > 0 || !!v.dump);
+}
+
+// showDump shows goroutine 1, then the server's own goroutines, those at the same place once, and
+// the others folded.
+function showDump(dump, add, fold) {
+  // What nobody reads: addresses, folders, arguments.
+  const all = dump.replace(/( gp| m| mp| fp| sp| pc)=\S+| \+0x\S+|\S*\/(?=[^\s\/]+\.\w+:\d)/g, "").replace(/\((0x|\{|\.\.\.).*\)/g, "()").replaceAll("\n\t", "  ")
+    .split("\n\n").map(g => g.trim()).filter(g => g.startsWith("goroutine ") && !g.includes("labGoroutines"));
+  const places = [...Map.groupBy(all, g => g.replace(/^goroutine \d+/, "")).values()]
+    .map(same => (same.length > 1 ? `${same.length} like ` : "") + same[0]);
+  const first = places.find(g => g.startsWith("goroutine 1 ")), others = places.filter(g => g !== first);
+  const [own, rest] = [true, false].map(is => others.filter(g => /^main\./m.test(g) === is));
+  add("p", "goroutine 1", "small");
+  add("pre", first, "first");
+  if (own.length) add("p", "the server's other goroutines", "small");
+  own.forEach(g => add("pre", g));
+  fold(`${rest.length} more are the runtime's, or of packages`, rest);
 }
 
 // showFates says of each visitor in a sentence what has become of them, and speaks what is new.
@@ -227,20 +237,19 @@ stream.addEventListener("lab", event => {
 });
 stream.addEventListener("panel", event => {
   const view = JSON.parse(event.data);
+  view.lanes ??= [];
+  view.lines ??= [];
   if (!panels.length) addTarget(-1, "all", "0");
-  while (panels.length <= view.id) {
-    const id = panels.length;
-    panels.push(addPanel(id));
-    panels[id].view = view;
-    if (id === view.id) addTarget(id, view.number ? String(view.number) : "yours", String(view.number || 6));
+  if (panels.length === view.id) { // they come in order
+    panels.push(addPanel(view.id));
+    addTarget(view.id, view.number ? String(view.number) : "yours", String(view.number || 6));
   }
   panels[view.id].view = view;
   show(panels[view.id]);
+  showQuestion();
   draw(state);
 });
-document.querySelectorAll("[data-sign]").forEach(sign);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  document.querySelectorAll("[data-sign]").forEach(sign);
-  draw(state);
-});
+const drawSigns = () => document.querySelectorAll("[data-sign]").forEach(sign);
+drawSigns();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawSigns(); draw(state); });
 addEventListener("resize", () => draw(state));

@@ -2,8 +2,8 @@
 import { state, post, open } from "./lab.js";
 
 const section = document.querySelector("#question");
-let questions = [];
-fetch("/questions").then(reply => reply.json()).then(all => { questions = all; known = null; showQuestion(); });
+let file = []; // of questions, each of which is asked of some stages
+fetch("questions.json").then(reply => reply.json()).then(all => { file = all; known = null; showQuestion(); });
 let at = 0;
 let known = null;
 
@@ -13,10 +13,14 @@ const make = (tag, textContent, properties = {}) => Object.assign(document.creat
 // answered, by whichever browser.
 export function showQuestion(what) {
   const prediction = state.lab?.prediction;
+  const questions = state.panels.flatMap(({ view: v }) => file.map((q, id) => ({ ...q, id, stage: v.number, page: `docs/${v.name}.md#${q.page}` })))
+    .filter(q => q.stages.includes(q.stage));
+  const isMine = q => q.id === prediction?.question && q.stage === prediction.stage;
+  const asked = questions.findIndex(isMine);
   if (what === "toggle") section.hidden = !section.hidden;
-  if (prediction && JSON.stringify(prediction) !== known) {
+  if (asked >= 0 && JSON.stringify(prediction) !== known) {
     known = JSON.stringify(prediction);
-    at = Math.max(0, questions.findIndex(q => q.id === prediction.question));
+    at = asked;
     section.hidden = false;
   } else if (!what) return;
   for (const p of state.panels) p.article.classList.toggle("asked", !section.hidden && p.view.number === questions[at]?.stage);
@@ -24,16 +28,16 @@ export function showQuestion(what) {
   if (section.hidden || !questions.length) return;
 
   const q = questions[at];
-  const mine = prediction?.question === q.id ? prediction : null;
-  const busy = prediction && !prediction.done;
+  const mine = isMine(q) ? prediction : null;
+  const busy = prediction && !prediction.seen;
   const head = make("p", `Stage ${q.stage}, question ${at + 1} of ${questions.length}`, { className: "small" });
   const step = (text, by) => make("button", text, { onclick: () => { at = (at + by + questions.length) % questions.length; showQuestion("again"); } });
   const choices = make("ol", "");
   q.choices.forEach(({ says }, i) => {
-    const button = make("button", says, { disabled: !!busy, onclick: () => post("predict", { question: q.id, choice: i }) });
+    const button = make("button", says, { disabled: !!busy, onclick: () => post("predict", { stage: q.stage, question: q.id, chosen: i }) });
     if (mine?.chosen === i) button.classList.add("chosen");
-    if (mine?.done) {
-      const right = mine.right.includes(i);
+    if (mine?.seen) {
+      const right = (mine.right ?? []).includes(i);
       button.classList.toggle("right", right);
       if (right) button.append(" ✓ so it was");
       else if (mine.chosen === i) button.append(" ✗ not so");
@@ -42,7 +46,7 @@ export function showQuestion(what) {
     item.append(button);
     choices.append(item);
   });
-  const outcome = make("p", mine?.done ? "What happened: " + mine.seen : mine ? "The visitors are on their way ..." : "Choose an answer. The visitors then come, and what the server does decides.");
+  const outcome = make("p", mine?.seen ? "What happened: " + mine.seen : mine ? "The visitors are on their way ..." : "Choose an answer. The visitors then come, and what the server does decides.");
   outcome.setAttribute("role", "status");
   const read = make("button", "read on", { onclick: () => open(q.page) });
   const foot = make("p", "");
