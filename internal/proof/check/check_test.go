@@ -159,6 +159,8 @@ var examinations = []struct {
 		[]string{"It says that it is listening on http://127.0.0.1:1, and nobody can connect: "}},
 	{"says port 0", []string{"-server", "'SERVERS' says-port-0"}, 1,
 		[]string{"says that it is listening on 127.0.0.1:0. Port 0 asks for any free port"}},
+	{"runs once", []string{"-server", "'SERVERS' runs-once"}, 1,
+		[]string{"Two that were running at the same time both said that they listen on 127.0.0.1:"}},
 	{"listens elsewhere", []string{"-server", "'SERVERS' listens-elsewhere"}, 1,
 		[]string{"While one is running, a second one does not start", "address already in use", "Does it listen where -addr says?"}},
 	{"floods", []string{"-server", "'SERVERS' floods"}, 1,

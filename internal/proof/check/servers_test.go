@@ -31,6 +31,14 @@ var servers = map[string]func(addr string){
 		serve(l)
 	},
 	"listens-elsewhere": func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
+	"runs-once": func(string) { // the second one only says where the first one is
+		l, err := net.Listen("tcp", os.Getenv("ELSEWHERE"))
+		announce(os.Getenv("ELSEWHERE"))
+		if err == nil {
+			serve(l)
+		}
+		time.Sleep(time.Hour)
+	},
 	"floods": func(addr string) {
 		listenAndSay(addr)
 		for {
