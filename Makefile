@@ -24,7 +24,7 @@ watch: ## ask again whenever a file is saved; STAGE=3, or SERVER=./_mine
 A = 1
 B = $(shell expr $(A) + 1)
 diff: ## the step from one stage to the next: A=2
-	diff -ru -x '*_test.go' -x testdata $(wildcard stage$(A)-*) $(wildcard stage$(B)-*) || test $$? = 1
+	diff -ru -x '*_test.go' -x testdata $(wildcard stage$(A)-*) $(or $(wildcard stage$(B)-*),$(error there is no step from stage $(A): A is 1 to 4)) || test $$? = 1
 
 timeline: ## see who is served when, stage by stage; STAGE=3, or SERVER=./_mine
 	go build -o bin/ ./internal/cmd/timeline

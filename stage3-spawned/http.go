@@ -69,7 +69,7 @@ func parseHead(head string) (request string, body int, err error) {
 	return method + " " + path, body, nil
 }
 
-// refuse answers a badRequest. Any other error means that nobody is listening.
+// refuse answers a badRequest. Any other error means that no request has come.
 func refuse(conn io.Writer, err error) {
 	if status, ok := err.(badRequest); ok {
 		writeReply(conn, string(status), "<h1>"+string(status)+"</h1>\n")

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// Not the flags of package flag: in a test binary these have the flags of the test, too.
+// Not the set of package flag: the tests run main in their own binary, whose flags are there.
 var (
 	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")

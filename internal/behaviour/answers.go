@@ -231,7 +231,11 @@ func takeTurns(s *story, args []string) {
 	inOrder(s, args)
 	took := time.Duration(0)
 	for _, v := range queue {
-		if v.Took() == 0 {
+		switch {
+		case v.Took() > 0:
+		case v.Ended():
+			s.fatalf("%s: the connection was closed without an answer.", v.Name)
+		default:
 			s.stuckf(v, "%s gets no answer.", v.Name)
 		}
 		took = max(took, v.Asked().Add(v.Took()).Sub(queue[0].Asked()).Round(time.Millisecond))

@@ -50,7 +50,7 @@ func (r *Report) Lines() []string {
 		case "goroutine-1-serves", "goroutine-1-awaits", "accept-holds-a-thread", "accept-is-parked":
 			name = "where is goroutine 1"
 		}
-		if !slices.Contains(names, name) && result.Skipped != notTold {
+		if !slices.Contains(names, name) && !result.NotTold {
 			names = append(names, name)
 		}
 		results[name] = append(results[name], result)
@@ -133,7 +133,7 @@ var undeciding = []string{"command-line", "accept-holds-a-thread", "accept-is-pa
 // and how many stories count. Of what cannot be seen no story counts.
 func (r *Report) misses(stage Stage) (misses []Result, counted int) {
 	for _, result := range r.Results {
-		unseen := result.Skipped != "" && result.Skipped != notTold
+		unseen := result.Skipped != "" && !result.NotTold
 		if unseen || !stage.Has(result.Behaviour()) || slices.Contains(undeciding, result.Behaviour()) {
 			continue
 		}

@@ -23,7 +23,11 @@ import (
 type Result struct {
 	Script  string // as in "many-at-once/slow-request"
 	Skipped string // why the story was not told, or not to its end
+	NotTold bool   // it was skipped because the gate's story has failed
 	Failed  bool
+	// GoesOn says that the story holds, but that its server does not end when it is
+	// interrupted.
+	GoesOn bool
 	// Undecided says that the story failed for want of proof, on a busy machine.
 	Undecided bool
 	// Of a story that failed: its headings up to the one under which it did, the
@@ -43,9 +47,6 @@ func (r Result) Behaviour() string { return path.Dir(r.Script) }
 
 // gate is the story whose failure makes that of all others certain.
 const gate = "pages/home"
-
-// notTold is why a story was left out that comes after the gate.
-const notTold = "the home page is not served as it should be"
 
 // A Runner tells stories about one program, and none after the gate has failed.
 type Runner struct {
@@ -95,8 +96,13 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 // RunStory tells one story, to the end or up to where it fails. It tells each only once,
 // and none before the gate's. It may be called from several goroutines.
 func (t *Runner) RunStory(script string) Result {
-	if script != gate && t.RunStory(gate).Failed {
-		return Result{Script: script, Skipped: notTold}
+	if script != gate {
+		switch first := t.RunStory(gate); {
+		case first.GoesOn:
+			return Result{Script: script, NotTold: true, Skipped: "each would wait for a server that does not end"}
+		case first.Failed:
+			return Result{Script: script, NotTold: true, Skipped: "the home page is not served as it should be"}
+		}
 	}
 	tell, _ := t.told.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
 	return tell.(func() Result)()
@@ -143,7 +149,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 			r.Reason = err.Error()
 		}
 	}
-	r.Undecided, r.Goroutine1 = s.undecided, s.goroutine1
+	r.Undecided, r.GoesOn, r.Goroutine1 = s.undecided, s.goesOn, s.goroutine1
 	if r.Failed {
 		r.Hint = s.hint
 	}

@@ -35,6 +35,7 @@ type story struct {
 	noted    map[string]int     // what remember has counted
 
 	undecided  bool   // the story failed for want of proof
+	goesOn     bool   // the server does not end when it is interrupted
 	goroutine1 string // where goroutine 1 was at dump
 }
 
@@ -90,6 +91,10 @@ func (s *story) options(args []string) server.Options {
 	return opt
 }
 
+// endHint is the hint of a server that does not end, whatever the story was about.
+const endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
+	"See docs/stage4-nonblocking-accept.md"
+
 // finish is how every server of every story ends, unless the script has seen its
 // end: it is still running, and idle; interrupted, it ends; and it has printed
 // nothing that no server should. Where a request is in progress that takes long,
@@ -105,6 +110,7 @@ func (s *story) finish() error {
 	s.part(s.visitors, (*visitor.Visitor).Close)
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
+		s.goesOn, s.hint = true, endHint
 		return s.fail("The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).")
 	}
 	s.ended = true

@@ -72,6 +72,8 @@ func lost(lead Result) string {
 		}
 	}
 	switch {
+	case lead.GoesOn:
+		does = "ends when it is interrupted"
 	case strings.Contains(lead.Reason, dataRace):
 		return "has a data race: two goroutines use a variable at the same time, and one writes it"
 	case lead.Undecided:
@@ -87,8 +89,8 @@ func explain(results []Result, again string, most int) string {
 	failed := Failures(results)
 	var b strings.Builder
 	fmt.Fprint(&b, failed[0])
-	if slices.ContainsFunc(results, func(r Result) bool { return r.Skipped == notTold }) {
-		fmt.Fprintf(&b, "\nThe other stories are not told: %s.\n", notTold)
+	if i := slices.IndexFunc(results, func(r Result) bool { return r.NotTold }); i >= 0 {
+		fmt.Fprintf(&b, "\nThe other stories are not told: %s.\n", results[i].Skipped)
 	}
 	others := failed[1:]
 	switch n := len(others); n {

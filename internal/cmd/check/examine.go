@@ -92,6 +92,9 @@ func (c *checker) examine(t *target) error {
 	if errors.As(err, new(*server.BuildError)) && len(goFiles) == 0 {
 		err = fmt.Errorf("%w\nIf it is not a Go program, name the command that starts it, as in SERVER='python3 mine.py'.", err)
 	}
+	if below, _ := filepath.Glob(filepath.Join(t.spec, "*", "main.go")); err != nil && len(below) > 0 {
+		err = fmt.Errorf("%w\nDid you mean %s?", err, filepath.Dir(below[0]))
+	}
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func run(ctx context.Context, v *view) error {
 			pattern = fmt.Sprintf("stage%d-*", *stage)
 		}
 		if specs, _ = filepath.Glob(pattern); len(specs) == 0 {
-			return fmt.Errorf("there is no folder %s here; run this in the workbook's own folder, where stages 1 to 5 are", pattern)
+			return fmt.Errorf("there is no %s here: the stages are 1 to 5, in the workbook's own folder", pattern)
 		}
 	}
 	for _, spec := range specs {
