@@ -211,8 +211,8 @@ func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
 // takeTurns sees to it that slow requests are served one after another, in their order.
 // That they took less time than that is proof that they were not, however slow the
 // machine is. That they took no less proves nothing on a machine that is busy elsewhere:
-// the server has to be seen asleep with one of them in progress, and the next unread. It
-// was asleep between two looks.
+// the server has to be seen asleep with one of them in progress, and the next unread, at
+// two looks in a row.
 func takeTurns(s *story, args []string) {
 	queue := s.named(args...)
 	alone := len(queue) == 1 || runtime.GOOS != "linux" // only Linux tells
@@ -262,7 +262,7 @@ func overlap(s *story, args []string) {
 			"the server has not even read the others.", len(crowd), read)
 	}
 	time.Sleep(s.slow)
-	if waiting, _ := s.progress(crowd); waiting > 0 {
+	if waiting, _ := s.progress(crowd); waiting > 0 && runtime.GOOS == "linux" { // only Linux tells
 		s.fatalf("Of %d slow requests at the same time only %d were in progress together; "+
 			"the others have been read, and wait.", len(crowd), len(crowd)-waiting)
 	}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/concurrent-web-server/internal/server"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -43,7 +44,7 @@ func Test(t *testing.T, behaviours ...string) {
 	program.Go, program.Folder = true, folder
 	runner := &Runner{Root: Root(folder), Program: program, Stage: true,
 		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
-	runner.Deadline, _ = t.Deadline()
+	runner.Deadline = Deadline(t)
 	tell := runner.RunStory
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		tell = runner.RunAlone // who asks for a story gets that one
@@ -72,6 +73,16 @@ func Test(t *testing.T, behaviours ...string) {
 			}
 		})
 	}
+}
+
+// Deadline returns when the stories of a test have to give up, which is shortly before
+// testing ends it, or the zero time.
+func Deadline(t *testing.T) time.Time {
+	deadline, ok := t.Deadline()
+	if ok {
+		deadline = deadline.Add(-5 * time.Second)
+	}
+	return deadline
 }
 
 // report has a subtest say how its story went.

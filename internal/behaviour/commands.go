@@ -206,7 +206,16 @@ func exits(s *story, args []string) {
 	s.ts.Check(s.checkOutput())
 }
 
+// log waits until the text has been printed often enough, or until a server that prints
+// it again and again would have printed it too often.
 func log(s *story, args []string) {
+	if text, most := args[0], s.number(args[2]); args[1] == "at-most" {
+		tooMany := func() bool { return strings.Count(s.srv.Log(), text) > most }
+		if s.srv.Await(server.Idle, tooMany) {
+			s.fatalf("The server printed %q more than %d times.", text, most)
+		}
+		return
+	}
 	s.compare(counter{
 		fmt.Sprintf("The server printed %q %%d times", args[0]),
 		func(s *story) (int, error) { return strings.Count(s.srv.Log(), args[0]), nil },
@@ -248,10 +257,11 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	// Where the queue of those who wait to be accepted is full, the system tries
 	// again after a second, and after two more.
 	s.srv.Await(server.Idle+3*time.Second, func() bool { over, err = v.Connected(); return over })
+	ended := err != nil && s.srv.Await(server.Settled, s.srv.Exited)
 	switch {
 	case !over:
 		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
-	case visitor.Refused(err) && !s.srv.Await(server.Settled, s.srv.Exited):
+	case visitor.Refused(err) && !ended:
 		s.hint = "" // no page has anything to do with it
 		s.fatalf("%s is refused: nobody listens on %s. "+
 			"Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)
@@ -354,6 +364,9 @@ var counters = map[string]counter{
 	"address-space": {"The server has %d MiB of addresses", // with memory behind them or without
 		func(s *story) (int, error) { _, n, err := s.srv.Memory(); return int(n >> 20), err }},
 	"goroutines": {"The server has %d goroutines", func(s *story) (int, error) {
+		if !strings.Contains(s.srv.Log(), "\ngoroutine ") {
+			return 0, errors.New("it has printed no dump")
+		}
 		others := func(g Goroutine) bool { return !g.Own() }
 		return len(slices.DeleteFunc(Goroutines(s.srv.Log()), others)), nil
 	}},
@@ -377,6 +390,9 @@ func count(s *story, args []string) {
 	c, ok := counters[args[0]]
 	if !ok {
 		s.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
+	}
+	if s.noted == nil && strings.HasPrefix(args[2], "+") {
+		s.ts.Fatalf("%s is more than there were at remember, which comes first", args[2])
 	}
 	s.compare(c, s.noted[args[0]], args[1:])
 }

@@ -122,7 +122,7 @@ func (t *Runner) RunAlone(script string) Result {
 		switch {
 		case !r.Undecided:
 			return r
-		case told == mostTold:
+		case told == mostTold || t.overdue():
 			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
 				"Told %d times, each time more slowly, and the proof could not be had.", r.Reason, told)
 			r.Hint = ""
@@ -131,6 +131,8 @@ func (t *Runner) RunAlone(script string) Result {
 		log += fmt.Sprintf("\nUndecided: %s\nThe story is told again, with all times doubled.\n\n", r.Reason)
 	}
 }
+
+func (t *Runner) overdue() bool { return !t.Deadline.IsZero() && time.Now().After(t.Deadline) }
 
 func (t *Runner) runOnce(script string, scale int) Result {
 	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1}
@@ -152,6 +154,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	r.Undecided, r.GoesOn, r.Goroutine1 = s.undecided, s.goesOn, s.goroutine1
 	if r.Failed {
 		r.Hint = s.hint
+		r.Undecided = r.Undecided || t.overdue() // nobody waits any more
 	}
 	return r
 }
@@ -198,18 +201,21 @@ func (t *Runner) condition(cond string) (bool, error) {
 }
 
 // has says whether the program is to have a behaviour, or, if nobody said so, whether
-// more of its stories hold than do not.
+// more of its stories hold than fail.
 func (t *Runner) has(behaviour string) bool {
 	if t.Has != nil {
 		return t.Has(behaviour)
 	}
-	scripts, failed := Scripts(behaviour), 0
-	for _, script := range scripts {
-		if t.RunStory(script).Failed {
+	passed, failed := 0, 0
+	for _, script := range Scripts(behaviour) {
+		switch r := t.RunStory(script); {
+		case r.Passed():
+			passed++
+		case r.Failed:
 			failed++
 		}
 	}
-	return 2*failed < len(scripts)
+	return passed > failed
 }
 
 // A recorder is the testscript.T of a single script, and sets the result of its story.

@@ -51,8 +51,8 @@ func (s *story) free() {
 	}
 }
 
-// long is a time that no story waits out. It is not scaled.
-const long = 10 * time.Second
+// long is a time that no story waits out, scaled as all others are.
+func (s *story) long() time.Duration { return 10 * time.Second * s.scale }
 
 // start starts a server with the flags, of which it scales the times. A server that is
 // running has to stand the test of finish first.
@@ -61,13 +61,11 @@ func start(s *story, args []string) {
 	if s.srv != nil {
 		s.srv.Kill() // it has ended; what it started may not have
 	}
-	times := map[string]time.Duration{"-slow": long, "-patience": 0}
+	times := map[string]time.Duration{"-slow": s.long(), "-patience": 0}
 	for i := 1; i < len(args); i += 2 {
 		d, err := time.ParseDuration(args[i])
 		s.ts.Check(err)
-		if d < long {
-			d *= s.scale
-		}
+		d *= s.scale
 		times[args[i-1]] = d
 		args[i] = fmt.Sprintf("%dms", d.Milliseconds())
 	}
@@ -77,7 +75,7 @@ func start(s *story, args []string) {
 		s.srv, s.hint = nil, "" // the story has not begun
 		s.ts.Fatalf("%v", err)
 	}
-	s.srv, s.stopping, s.ended, s.unserved = srv, false, false, 0
+	s.srv, s.stopping, s.ended, s.unserved, s.noted = srv, false, false, 0, nil
 	s.ts.Setenv("ADDR", srv.Addr)
 }
 
@@ -106,7 +104,7 @@ func (s *story) finish() error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	inProgress := s.slow >= long && slices.ContainsFunc(s.visitors, awaitsSlowPage)
+	inProgress := s.slow >= s.long() && slices.ContainsFunc(s.visitors, awaitsSlowPage)
 	s.part(s.visitors, (*visitor.Visitor).Close)
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
@@ -135,7 +133,7 @@ func (s *story) named(names ...string) []*visitor.Visitor {
 // part ends the connections of the visitors, whose names are free again after it.
 func (s *story) part(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
-		if s.slow < long && awaitsSlowPage(v) {
+		if s.slow < s.long() && awaitsSlowPage(v) {
 			s.unserved += s.slow
 		}
 		how(v)
@@ -161,14 +159,14 @@ func (s *story) await(cond func() bool) bool { return s.srv.Await(s.idle(), cond
 // has can keep it asleep.
 func (s *story) idle() time.Duration {
 	idle := server.Idle + s.unserved
-	if s.patience < long {
+	if s.patience < s.long() {
 		idle += s.patience
 	}
 	if s.files >= 0 {
 		idle += 1200 * time.Millisecond // it tries again once a second
 	}
 	for _, v := range s.visitors {
-		if s.slow < long && awaitsSlowPage(v) {
+		if s.slow < s.long() && awaitsSlowPage(v) {
 			idle += s.slow // they may have to take turns
 		}
 	}
@@ -243,7 +241,9 @@ func (s *story) fail(format string, args ...any) error {
 	_, printed, _ = strings.Cut(printed, "\n")
 	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump that somebody asked for
 	if strings.TrimSpace(printed) != "" {
-		s.checkOutput()
+		if alarm.MatchString(printed) {
+			s.hint = "" // the server's own words say more
+		}
 		seen += "\nIt printed:" + quote(printed)
 	}
 	return errors.New(seen)

@@ -40,7 +40,7 @@ func (r Result) brief() string {
 	}
 	const most = 90
 	if len(line) > most {
-		line = line[:strings.LastIndex(line[:most], " ")] + " ..."
+		line = line[:max(strings.LastIndex(line[:most], " "), 0)] + " ..."
 	}
 	return line
 }

@@ -18,6 +18,9 @@ func Fingerprint(spec string) (string, error) {
 	var files strings.Builder
 	for _, name := range names {
 		name = strings.Trim(name, `'"`)
+		if target, err := filepath.EvalSymlinks(name); err == nil {
+			name = target // WalkDir follows no link
+		}
 		filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return nil // an editor has just replaced it, or it is no file

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -27,9 +28,11 @@ func RemoveAtEnd(folder string) {
 var (
 	guardMu sync.Mutex
 	atEnd   = map[string]bool{} // shell commands
+
+	guardPID atomic.Int64
 )
 
-// guard has a shell command run when this process has ended, or no more.
+// guard adds a command to those that the guard runs, or takes it away.
 func guard(command string, wanted bool) {
 	guardMu.Lock()
 	defer guardMu.Unlock()
@@ -42,7 +45,7 @@ func guard(command string, wanted bool) {
 }
 
 // startGuard starts a shell that outlives this process: when its standard input ends,
-// which it does even if this process is killed, the shell runs the last line of it.
+// which it does even if this process is killed, the shell runs the last line that it has read.
 var startGuard = sync.OnceValue(func() io.Writer {
 	cmd := exec.Command("sh", "-c", `while read -r line; do last=$line; done; eval "$last"`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for the guard
@@ -50,5 +53,6 @@ var startGuard = sync.OnceValue(func() io.Writer {
 	if err != nil || cmd.Start() != nil {
 		return io.Discard
 	}
+	guardPID.Store(int64(cmd.Process.Pid))
 	return stdin
 })

@@ -95,7 +95,7 @@ func readStat(file string) (state string, rest string) {
 }
 
 // processes returns the server's process and its descendants. A program that was built
-// from a folder of Go is taken to start none: looking for them costs more than the look.
+// from a folder of Go is taken to start none: to look for them would cost more than all else.
 func (s *Server) processes() Processes {
 	if s.single {
 		return Processes{s.PID}
@@ -205,12 +205,11 @@ func BecomeSubreaper() {
 }
 
 // KillOrphans kills all that servers have left behind, such as a process that
-// went into the background. It is for a process that is about to end, with no server
-// left to be guarded.
+// went into the background. It is for a process that is about to end.
 func KillOrphans() {
 	own := syscall.Getpgrp()
 	for _, pid := range ProcessTree(os.Getpid())[1:] {
-		if group, err := syscall.Getpgid(pid); err == nil && group != own {
+		if group, err := syscall.Getpgid(pid); err == nil && group != own && int64(pid) != guardPID.Load() {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

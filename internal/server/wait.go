@@ -7,7 +7,7 @@ import (
 )
 
 // A server is quiet while, at every look, all of its threads are asleep and it has
-// used no processor time since the look before. What a quiet server does next, it
+// used next to no processor time since the look before. What a quiet server does next, it
 // does because something comes from outside, or because a timer runs out.
 const (
 	// Settled is how long a server has to be quiet to have done all that it had
@@ -74,21 +74,21 @@ func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bo
 	if s.Addr == "" {
 		most = mostStartWork
 	}
-	for watch := s.Watch(); !cond(); time.Sleep(interval) {
+	for w := s.newWatch(); !cond(); time.Sleep(interval) {
 		if s.Exited() {
-			quiet = min(quiet, Settled) // what it has left at the sockets still comes
+			quiet = min(quiet, Settled) // replies that it sent before it ended may still arrive
 		}
-		wasQuiet = watch.QuietFor(quiet) >= quiet
+		wasQuiet = w.quietFor(quiet) >= quiet
 		overdue := !s.deadline.IsZero() && time.Now().After(s.deadline)
-		if wasQuiet || watch.worked > most || overdue {
+		if wasQuiet || w.worked > most || overdue {
 			return cond(), wasQuiet
 		}
 	}
 	return true, false
 }
 
-// A Watch measures how long a server has been quiet.
-type Watch struct {
+// A watch measures how long a server has been quiet.
+type watch struct {
 	server *Server
 	last   time.Time     // of the last look
 	cpu    time.Duration // that the server had used then
@@ -96,25 +96,25 @@ type Watch struct {
 	worked time.Duration // processor time since the watch began
 }
 
-// Watch begins to measure.
-func (s *Server) Watch() *Watch {
+func (s *Server) newWatch() *watch {
 	cpu, _ := s.CPU()
-	return &Watch{server: s, last: time.Now(), cpu: cpu}
+	return &watch{server: s, last: time.Now(), cpu: cpu}
 }
 
-// QuietFor looks at the server and returns for how long it has been quiet. It is
+// quietFor looks at the server and returns for how long it has been quiet. It is
 // called every few milliseconds by who wants to see it quiet for a time wanted. It
 // looks at the threads at the beginning and the end of that time only: those that
 // were asleep, and have used no processor time, are asleep still, except for one
 // that has just been woken.
-func (w *Watch) QuietFor(wanted time.Duration) time.Duration {
+func (w *watch) quietFor(wanted time.Duration) time.Duration {
 	now := time.Now()
 	passed := min(now.Sub(w.last), mostQuiet)
 	w.last = now
 	cpu, err := w.server.CPU()
+	unchanged := err == nil && cpu == w.cpu
 	worked := max(cpu-w.cpu, 0) // a child that has ended takes its time with it
 	w.cpu, w.worked = cpu, w.worked+worked
-	asleep := worked == 0 && w.quiet > 0 && w.quiet+passed < wanted
+	asleep := unchanged && w.quiet > 0 && w.quiet+passed < wanted
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		passed /= blindFactor

@@ -44,8 +44,9 @@ func scaled(x float64, slow time.Duration) time.Duration {
 const Blind = runtime.GOOS != "linux"
 
 // Record starts the program, sends it the visitors, and returns what happened to
-// them, up to three times slow later. Meanwhile it shows watch every state of the
-// recording, in this goroutine; watch may be nil. The server is killed in the end.
+// them, at the latest 3*slow after the first has come. Meanwhile it shows watch every
+// state of the recording, in this goroutine; watch may be nil. The server is killed in the
+// end.
 //
 // An error means that the server did not listen, or that it ended before its visitors
 // had left, as it does after server.KillAll. The recording has what happened until then.

@@ -58,7 +58,10 @@ func becomesQuiet(s *server.Server) error {
 	var over bool
 	var err error
 	s.Await(server.Idle, func() bool { over, err = v.Connected(); return over })
-	if !over || err != nil {
+	if !over {
+		err = errors.New("the queue of those who have not been accepted is full")
+	}
+	if err != nil {
 		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
 	}
 	v.Close()

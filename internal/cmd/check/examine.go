@@ -79,7 +79,10 @@ func (c *checker) check() int {
 	return 0
 }
 
-const atOnce = 16 // stories, which mostly wait
+const (
+	atOnce   = 16               // stories, which mostly wait
+	patience = 10 * time.Minute // with a server, after which nothing more is decided
+)
 
 // examine examines a server, and notes what came of it, which means nothing if it is
 // interrupted. The error says why it cannot be examined.
@@ -102,7 +105,7 @@ func (c *checker) examine(t *target) error {
 	if err := keepsContract(program); err != nil {
 		return fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
 	}
-	runner := &behaviour.Runner{Root: c.root, Program: program, Deadline: time.Now().Add(10 * time.Minute)}
+	runner := &behaviour.Runner{Root: c.root, Program: program, Deadline: time.Now().Add(patience)}
 	runner.Stage = slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool {
 		return program.Folder == filepath.Join(c.root, s.Folder)
 	})
@@ -140,7 +143,8 @@ func (t *target) tellStory(runner *behaviour.Runner) error {
 	if !slices.Contains(behaviour.Scripts(), *story) {
 		return fmt.Errorf("There is no story %q. A story has the name of its file under testdata, as in TELL=pages/home.", *story)
 	}
-	if runner.Has = func(string) bool { return true }; t.stage != nil {
+	runner.Has = func(string) bool { return true }
+	if t.stage != nil {
 		runner.Has = t.stage.Has
 	}
 	r := runner.RunAlone(*story)
@@ -149,6 +153,6 @@ func (t *target) tellStory(runner *behaviour.Runner) error {
 	if i := strings.LastIndex(log, "\nFAIL: "); i >= 0 {
 		log = log[:i]
 	}
-	t.text, t.ok = strings.TrimSpace(log)+"\n\n"+strings.TrimSpace(r.String()), !r.Failed
+	t.text, t.ok = strings.TrimSpace(log)+"\n\n"+strings.TrimSpace(r.String()), r.Passed()
 	return nil
 }

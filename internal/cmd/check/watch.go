@@ -17,10 +17,11 @@ func (c *checker) watch(all []*target) error {
 	for ; c.ctx.Err() == nil; time.Sleep(pause) {
 		for _, t := range all {
 			files, err := server.Fingerprint(t.spec)
-			if err != nil {
+			if err != nil && t.files == "" {
 				return err
 			}
-			if files != t.files && c.ctx.Err() == nil {
+			// A file that an editor is just replacing is missing for a moment.
+			if err == nil && files != t.files && c.ctx.Err() == nil {
 				t.files = files
 				c.examineAgain(t, all)
 			}

@@ -50,9 +50,10 @@ func main() {
 	v := &view{Screen: screen.New(os.Stdout)}
 	err := run(ctx, v)
 	switch {
-	case ctx.Err() != nil && v.Live:
-		fmt.Print("\r\x1b[K") // wipes away the ^C, and leaves the drawing
 	case ctx.Err() != nil:
+		if v.Live {
+			fmt.Print("\r\x1b[K") // wipes away the ^C, and leaves the drawing
+		}
 		os.Exit(130) // what there is of the output is not all of it
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "timeline:", err)

@@ -25,7 +25,7 @@ func (v *view) draw(r timeline.Recording) {
 		return
 	}
 	v.drawn = time.Now()
-	if v.Resized() {
+	if v.Resized() && v.Live {
 		v.Clear()
 		for i, r := range v.finished {
 			v.Print(v.text(r, i == 0))

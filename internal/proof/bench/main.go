@@ -144,7 +144,10 @@ func measure(ctx context.Context) ([]byte, error) {
 		for i, b := range benchmarks {
 			progress("round %d of %d, %d of %d: %s", round+1, *rounds, i+1, len(benchmarks), b.name)
 			result, err := b.run(programs[b.server.name])
-			if err != nil && ctx.Err() == nil { // the machine may have been too busy for a while
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if err != nil { // the machine may have been too busy for a while
 				fmt.Fprintf(os.Stderr, "\n%s: %v; it is run once more\n", b.name, err)
 				result, err = b.run(programs[b.server.name])
 			}

@@ -89,6 +89,8 @@ func examine(t *testing.T, m *mutant, program *server.Program) {
 	switch lead := failed[0]; {
 	case !slices.Contains(leads, lead.Script):
 		t.Errorf("%s leads, and %s should", lead.Script, m.leads)
+	case lead.Undecided:
+		t.Errorf("it is undecided")
 	case !m.because.MatchString(lead.Reason):
 		t.Errorf("the reason is not %q", m.because)
 	case !strings.Contains(lead.Hint, m.hint):
@@ -126,7 +128,7 @@ func newRunner(t *testing.T, m *mutant, program *server.Program) *behaviour.Runn
 	if slow(m.leads) {
 		runner.Root = "."
 	}
-	runner.Deadline, _ = t.Deadline()
+	runner.Deadline = behaviour.Deadline(t)
 	return runner
 }
 

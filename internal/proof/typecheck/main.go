@@ -24,7 +24,7 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if packages.PrintErrors(loaded) > 0 {
+		if len(loaded) == 0 || packages.PrintErrors(loaded) > 0 {
 			log.Fatalf("the workbook does not compile for %s", system)
 		}
 	}
