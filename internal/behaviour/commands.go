@@ -323,9 +323,9 @@ func closeWrite(s *story, args []string) {
 	}
 }
 
-func closeConn(s *story, args []string) { s.part(s.named(args[0]), (*visitor.Visitor).Close) }
+func closeConn(s *story, args []string) { s.disconnect(s.named(args[0]), (*visitor.Visitor).Close) }
 
-func reset(s *story, args []string) { s.part(s.named(args[0]), (*visitor.Visitor).Reset) }
+func reset(s *story, args []string) { s.disconnect(s.named(args[0]), (*visitor.Visitor).Reset) }
 
 func cannotConnect(s *story, args []string) {
 	s.srv.AwaitQuiet(server.Settled) // then it has done what it does on a signal

@@ -140,7 +140,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
 	r := Result{Script: script}
 	var told sync.WaitGroup
-	told.Go(func() { testscript.RunT(recorder{&r}, t.params(file, s)) }) // which FailNow can end
+	told.Go(func() { testscript.RunT(scriptT{&r}, t.params(file, s)) }) // which FailNow can end
 	told.Wait()
 	if r.Failed {
 		r.Line, r.Reason = readFailure(r.Log)
@@ -218,25 +218,25 @@ func (t *Runner) has(behaviour string) bool {
 	return passed > failed
 }
 
-// A recorder is the testscript.T of a single script, and sets the result of its story.
-type recorder struct{ *Result }
+// A scriptT is the testscript.T of a single script, and sets the result of its story.
+type scriptT struct{ *Result }
 
-func (r recorder) Run(name string, f func(testscript.T)) { f(r) }
-func (r recorder) Parallel()                             {}
-func (r recorder) Verbose() bool                         { return true }
-func (r recorder) Log(args ...any)                       { r.Result.Log += fmt.Sprintln(args...) }
+func (r scriptT) Run(name string, f func(testscript.T)) { f(r) }
+func (r scriptT) Parallel()                             {}
+func (r scriptT) Verbose() bool                         { return true }
+func (r scriptT) Log(args ...any)                       { r.Result.Log += fmt.Sprintln(args...) }
 
-func (r recorder) FailNow() {
+func (r scriptT) FailNow() {
 	r.Failed = true
 	runtime.Goexit()
 }
 
-func (r recorder) Fatal(args ...any) {
+func (r scriptT) Fatal(args ...any) {
 	r.Log(args...)
 	r.FailNow()
 }
 
-func (r recorder) Skip(args ...any) {
+func (r scriptT) Skip(args ...any) {
 	r.Skipped = strings.TrimSpace(fmt.Sprintln(args...))
 	runtime.Goexit()
 }

@@ -105,7 +105,7 @@ func (s *story) finish() error {
 		return err
 	}
 	inProgress := s.slow >= s.long() && slices.ContainsFunc(s.visitors, awaitsSlowPage)
-	s.part(s.visitors, (*visitor.Visitor).Close)
+	s.disconnect(s.visitors, (*visitor.Visitor).Close)
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
 		s.goesOn, s.hint = true, endHint
@@ -130,8 +130,8 @@ func (s *story) named(names ...string) []*visitor.Visitor {
 	return vs
 }
 
-// part ends the connections of the visitors, whose names are free again after it.
-func (s *story) part(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
+// disconnect ends the connections of the visitors, whose names are free again after it.
+func (s *story) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
 		if s.slow < s.long() && awaitsSlowPage(v) {
 			s.unserved += s.slow
