@@ -4,26 +4,21 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"syscall"
 	"time"
 )
 
-//go:embed page
-var page embed.FS
+//go:embed page goroutines.go.txt
+var files embed.FS
 
 // handler serves the page, the stream of what has changed, the book, and the controls.
 // Only POST changes anything.
 func (l *lab) handler() http.Handler {
-	files, err := fs.Sub(page, "page")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
+	page, _ := fs.Sub(files, "page")
 	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(files))
+	mux.Handle("GET /", http.FileServerFS(page))
 	mux.HandleFunc("GET /events", l.events)
 	mux.HandleFunc("GET /book/{path...}", l.book)
 	mux.HandleFunc("POST /do/{what}", l.control)
@@ -34,46 +29,30 @@ func (l *lab) handler() http.Handler {
 // another host's name, which a name server could have pointed here.
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if !loopback(host) {
-			http.Error(w, "The lab is on this machine itself, under no other name.", http.StatusForbidden)
-			return
-		}
-		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
-			http.Error(w, "The lab answers no other site's page.", http.StatusForbidden)
+		foreign := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate"
+		if foreign || !loopback(r.Host) {
+			http.Error(w, "The lab answers this machine itself, and no other site's page.", http.StatusForbidden)
 			return
 		}
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
 }
 
-const (
-	frame     = 20 * time.Millisecond // from one message to the next, at least
-	heartbeat = 5 * time.Second       // and about so long at most
-	stuck     = 20 * time.Second      // a browser that has not taken a message for so long is gone
-)
-
 // events sends a browser all there is, and from then on what has changed. A browser that is
 // slow, or comes again, gets the latest and misses nothing: a message has all that is shown.
 func (l *lab) events(w http.ResponseWriter, r *http.Request) {
-	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, "retry: 1000\n\n") // milliseconds, after which a browser comes again
-	var last time.Time
 	has := make([]string, 1+len(l.panels))
+	const frame = 20 * time.Millisecond // from one message to the next, at least
 	for ; r.Context().Err() == nil; time.Sleep(frame) {
+		news := ""
 		l.mu.Lock()
-		news := fmt.Sprintf("event: now\ndata: %d\n\n", time.Since(l.began).Milliseconds())
-		old := len(news)
 		for i, message := range l.messages {
 			if message != has[i] {
 				has[i] = message
@@ -81,13 +60,9 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		l.mu.Unlock()
-		if len(news) == old && time.Since(last) < heartbeat {
-			continue
-		}
-		last = time.Now()
-		out.SetWriteDeadline(last.Add(stuck))
-		if _, err := io.WriteString(w, news); err != nil || out.Flush() != nil {
-			return
+		if news != "" {
+			fmt.Fprintf(w, "event: now\ndata: %d\n\n%s", time.Since(l.began).Milliseconds(), news)
+			http.NewResponseController(w).Flush()
 		}
 	}
 }
@@ -120,18 +95,18 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	do := controls[what]
 	switch _, kind := requests[asked.Kind]; {
 	case err != nil || do != nil:
-	case what == "send" && kind && asked.N > 0 && (asked.N <= 200 || asked.N <= 10_000 && len(panels) == 1):
+	case what == "send" && kind && asked.N > 0 && asked.N <= 10_000/len(panels):
 		names := l.invite(asked.Kind, asked.N)
-		do = func(p *panel) { p.send(names) }
+		do = func(p *panel) { p.send(asked.Kind, names) }
 	case what == "set":
-		l.update(func(v *labView) {
-			v.Slow, v.Patience = min(max(asked.Slow, 1), 10), min(max(asked.Patience, 1), 10)
+		l.update(0, "lab", &l.view, func() {
+			l.view.Slow, l.view.Patience = min(max(asked.Slow, 1), 10), min(max(asked.Patience, 1), 10)
 		})
 		panels, do = l.panels, (*panel).restart
 	case what == "predict":
 		panels, err = nil, l.predict(asked.prediction)
 	default:
-		err = fmt.Errorf("the lab cannot do that: more than 200 visitors come to one server only")
+		err = fmt.Errorf("the lab cannot do that: no more than 10,000 visitors come at once")
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
