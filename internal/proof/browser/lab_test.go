@@ -272,7 +272,7 @@ func (t *test) set(slow, patience int) {
 		input.dispatchEvent(new Event("change", { bubbles: true }));
 	}`, slow, patience)
 	t.until("the times are set", func() bool {
-		return js[string](t, `import("/lab.js").then(m => m.state.lab.slow + " " + m.state.lab.patience)`) == fmt.Sprint(slow, " ", patience)
+		return js[bool](t, `import("/lab.js").then(m => m.state.panels.every(({ view: v }) => v.slow === %d && v.patience === %d))`, slow, patience)
 	})
 	t.fresh()
 }

@@ -14,9 +14,9 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-// A lab is a number of servers, and what all of them share. For each panel, and for itself,
-// it has one message that says all there is to show. A browser gets each message that
-// differs from what it has, so nothing is kept for a browser that is slow or not there.
+// A lab is a number of servers, and what all of them share. For each panel, and for the last
+// prediction, it has one message that says all there is to show. A browser gets each message
+// that differs from what it has, so nothing is kept for a browser that is slow or not there.
 type lab struct {
 	root    *os.Root // the workbook's folder, which is the working directory
 	overlay string   // the file for go build -overlay
@@ -26,19 +26,11 @@ type lab struct {
 	questions []question
 
 	mu       sync.Mutex
-	view     view
 	names    map[string]int // how many visitors of a kind have come so far
-	messages []string       // the lab's own, and then the panels'
+	messages []string       // the prediction's, and then the panels'
 
 	examining  sync.Mutex // held while the stories are told about a server: one at a time
 	predicting sync.Mutex // held while a question is answered
-}
-
-// A view is what the page shows beside the panels.
-type view struct {
-	Slow       int         `json:"slow"`     // seconds that the slow request takes
-	Patience   int         `json:"patience"` // seconds that a visitor may take to ask
-	Prediction *prediction `json:"prediction"`
 }
 
 // newLab makes a lab of the stages, or of the one with a number, and of a server of the reader's own
@@ -69,7 +61,7 @@ func newLab(temp string, number int, own string) (*lab, error) {
 		replace[filepath.Join(folder, "lab_goroutines.go")] = file
 		l.messages = append(l.messages, "")
 		l.panels = append(l.panels, &panel{ID: i, Stage: s, run: run{State: "building"}, lab: l,
-			posted: make(chan func(), 16), cancel: func() {}})
+			calls: make(chan func(), 16), cancel: func() {}, Slow: 2, Patience: 6})
 	}
 	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
 	goroutines, _ := files.ReadFile("goroutines.go.txt")
@@ -79,11 +71,10 @@ func newLab(temp string, number int, own string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.update(0, "lab", &l.view, func() { l.view.Slow, l.view.Patience = 2, 6 })
 	for _, p := range l.panels {
 		l.update(1+p.ID, "panel", p, func() {})
 		go p.loop()
-		p.post(func() { p.rebuild(false) })
+		p.calls <- func() { p.rebuild(false) }
 	}
 	go l.watch()
 	return l, nil
@@ -96,15 +87,15 @@ func (l *lab) watch() {
 		for i, p := range l.panels {
 			state, err := server.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && err == nil {
-				p.post(func() { p.rebuild(true) })
+				p.calls <- func() { p.rebuild(true) }
 			}
 			states[i] = state
 		}
 	}
 }
 
-// update calls change, and then makes a message of what is to be shown in a place. Change may change
-// what the lab's mutex guards.
+// update calls change, and then makes a message of what is to be shown. Meanwhile no other message is
+// made or sent.
 func (l *lab) update(place int, event string, shown any, change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,11 +113,4 @@ func (l *lab) invite(kind string, n int) (names []string) {
 		names = append(names, fmt.Sprintf("%s %d", kind, l.names[kind]))
 	}
 	return names
-}
-
-// times returns how long slow takes, and the patience.
-func (l *lab) times() (slow, patience time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Duration(l.view.Slow) * time.Second, time.Duration(l.view.Patience) * time.Second
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,15 +19,17 @@ import (
 
 // A panel is one server of the lab. The page is sent its exported fields. All that may
 // change belongs to one goroutine, that of loop, which calls the methods unless they say
-// otherwise; others have it call a function, with post or do.
+// otherwise; others send it a function to call.
 type panel struct {
-	ID    int             `json:"id"`
-	Stage behaviour.Stage `json:"stage"` // with number 0 if it is the reader's own
+	ID       int             `json:"id"`
+	Stage    behaviour.Stage `json:"stage"`    // with number 0 if it is the reader's own
+	Slow     int             `json:"slow"`     // seconds that the slow request takes
+	Patience int             `json:"patience"` // seconds that a visitor may take to ask
 	run
 	verdict
 
 	lab     *lab
-	posted  chan func()
+	calls   chan func()
 	cancel  context.CancelFunc // ends the build and the stories that are under way
 	program *server.Program    // nil until one is built
 }
@@ -65,7 +70,7 @@ const (
 func (p *panel) loop() {
 	for ticker := time.Tick(resolution); ; {
 		select {
-		case f := <-p.posted:
+		case f := <-p.calls:
 			f()
 		case <-ticker:
 			if !p.look() {
@@ -76,13 +81,10 @@ func (p *panel) loop() {
 	}
 }
 
-// post has the panel's goroutine call f. Any goroutine but that one may call it, and do.
-func (p *panel) post(f func()) { p.posted <- f }
-
-// do is post, and waits until f has been called.
+// do has the panel's goroutine call f, and waits until it has. It is called by others.
 func (p *panel) do(f func()) {
 	done := make(chan struct{})
-	p.post(func() { f(); close(done) })
+	p.calls <- func() { f(); close(done) }
 	<-done
 }
 
@@ -171,7 +173,7 @@ func (p *panel) rebuild(examine bool) {
 	}
 	go func() {
 		program, err := server.Open(p.Stage.Folder, "-overlay="+p.lab.overlay, "-trimpath", "-buildvcs=false")
-		p.post(func() {
+		p.calls <- func() {
 			switch {
 			case ctx.Err() != nil: // the program is removed when the lab ends
 			case err != nil:
@@ -186,7 +188,7 @@ func (p *panel) rebuild(examine bool) {
 					go p.examine(ctx, program)
 				}
 			}
-		})
+		}
 	}()
 }
 
@@ -194,11 +196,11 @@ func (p *panel) rebuild(examine bool) {
 // called in a goroutine of its own.
 func (p *panel) examine(ctx context.Context, program *server.Program) {
 	show := func(v verdict) {
-		p.post(func() {
+		p.calls <- func() {
 			if ctx.Err() == nil { // no other one has been built
 				p.verdict, p.Words = v, ""
 			}
-		})
+		}
 	}
 	p.lab.examining.Lock()
 	defer p.lab.examining.Unlock()
@@ -217,4 +219,165 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	})
 	text, ok := report.Verdict(p.Stage.Folder, again)
 	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
+}
+
+// A run is one start of a server, and what has been seen of it since.
+type run struct {
+	State      string                `json:"state"` // building, running, ended or failed
+	Says       string                `json:"says"`  // what is odd about it, or how it ended
+	Words      string                `json:"words"` // its last words, or the compiler's
+	Dump       string                `json:"dump"`  // of its goroutines, on Ctrl-\
+	URL        string                `json:"url"`
+	Go         bool                  `json:"go"` // it is written in Go
+	Threads    int                   `json:"threads"`
+	Goroutine1 string                `json:"goroutine1"` // as in "in Accept [syscall]"
+	Waits      map[string]int        `json:"waits"`      // goroutines by their state, as in "sleep"
+	Accepted   int                   `json:"accepted"`   // connections that it holds; -1 if that cannot be seen
+	Each       int                   `json:"each"`       // bytes of memory for each of those; 0 if there are few
+	Lanes      []lane                `json:"lanes"`
+	Here       int                   `json:"here"`
+	Counts     map[timeline.Kind]int `json:"counts"` // how visits have ended
+
+	server      *server.Server
+	recorder    *timeline.Recorder // nil unless the server runs
+	stirred     time.Time          // when something last happened to a visitor
+	interrupted bool
+	dumps       int                  // how often the server has told of its goroutines
+	next        time.Time            // when the server is to be observed
+	descriptors int                  // without visitors
+	memory      int64                // the least without visitors
+	since       map[string]time.Time // when what is odd began
+}
+
+// restart ends the server, if it runs, and starts it anew.
+func (p *panel) restart() {
+	if p.program == nil {
+		return
+	}
+	if p.recorder != nil {
+		p.server.Kill()
+		p.ended("")
+	}
+	// Over a pipe a server in Go tells where its goroutines are. Should there be none, nothing is told.
+	told, pipe, _ := os.Pipe()
+	defer pipe.Close()
+	go p.readGoroutines(told)
+	opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
+	slow, patience := time.Duration(p.Slow)*time.Second, time.Duration(p.Patience)*time.Second
+	s, _, err := timeline.Start(p.program, slow, patience, opt)
+	if err != nil {
+		p.failed(err)
+		return
+	}
+	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, Accepted: -1,
+		server: s, recorder: timeline.NewRecorder(s, p.lab.began, p.tell), stirred: time.Now(),
+		Counts: map[timeline.Kind]int{}, since: map[string]time.Time{}}
+}
+
+// ended puts into the panel how the server has ended.
+func (p *panel) ended(says string) {
+	p.recorder.Look() // what it has sent before it ended
+	p.recorder.Close(timeline.Lost)
+	p.recorder = nil
+	if state, _ := p.server.Wait(0); says == "" {
+		says = fmt.Sprintf("It has ended: %v.", state)
+	}
+	p.State, p.Says = "ended", says
+	_, words, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
+	words, dump, _ := strings.Cut(words, "\ngoroutine ")
+	const most = 1000 // bytes, of which the first say why it ended
+	p.Words = words[:min(len(words), most)]
+	if dump = "\ngoroutine " + dump; strings.Contains(dump, "\ngoroutine 1 ") {
+		p.Dump = dump
+	}
+}
+
+// failed puts into the panel that the server does not build, or does not start.
+func (p *panel) failed(err error) {
+	p.verdict = verdict{}
+	p.Words = strings.ReplaceAll(err.Error(), "\n\t", "\n")
+	if p.recorder != nil {
+		p.Words += "\n\nThe server from before goes on."
+		return
+	}
+	p.State, p.Says = "failed", "It does not start."
+	if p.Stage.Number == 0 {
+		p.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
+	}
+}
+
+// observe looks at the server from outside, and has it not looked at again for 30 times as
+// long as that took.
+func (p *panel) observe(now time.Time) {
+	p.Threads, _ = p.server.Threads()
+	descriptors, err := p.server.Descriptors()
+	memory, _, _ := p.server.Memory()
+	if p.Here == 0 {
+		p.descriptors, p.memory = descriptors, min(memory, cmp.Or(p.memory, memory))
+	}
+	if err == nil {
+		p.Accepted = max(descriptors-p.descriptors, 0)
+	}
+	const few = 20 // visitors, of whom each one's memory cannot be told
+	if p.Each = 0; p.Accepted >= few {
+		p.Each = max(int(memory-p.memory)/p.Accepted, 0)
+	}
+	p.observeOdd(now)
+	p.next = now.Add(min(max(30*time.Since(now), 100*time.Millisecond), 2*time.Second))
+}
+
+const endless = "It printed without end for %v, and has been killed."
+
+// observeOdd says what a reader should know of a server that does not get on, once that has lasted
+// for long. One that prints a lot because it dies has ended before.
+func (p *panel) observeOdd(now time.Time) {
+	asleep, err := p.server.Asleep()
+	served := slices.ContainsFunc(p.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
+	p.Says = ""
+	for _, odd := range []struct {
+		says  string
+		holds bool
+	}{
+		{endless, p.server.Flooded()},
+		{"It was interrupted %v ago, and goes on.", p.interrupted},
+		{"It is busy all the time, for %v now.", !asleep && err == nil},
+		{"Nobody is being served, for %v now, though somebody waits. Does it hang?",
+			p.Here > 0 && !served && p.Accepted == 0},
+		{"For %v over a thousand visitors have been there. No group comes before some go.", p.Here > many},
+	} {
+		if _, known := p.since[odd.says]; !odd.holds || !known {
+			p.since[odd.says] = now
+		}
+		const long = 2 * time.Second
+		if lasts := now.Sub(p.since[odd.says]); lasts > long && p.Says == "" {
+			p.Says = fmt.Sprintf(odd.says, lasts.Round(time.Second))
+			if odd.says == endless {
+				p.server.Kill()
+				p.ended(p.Says)
+				return
+			}
+		}
+	}
+}
+
+// readGoroutines puts into the panel what a server tells of its goroutines, until it has ended. It is
+// called in a goroutine of its own.
+func (p *panel) readGoroutines(told *os.File) {
+	defer told.Close()
+	in := bufio.NewReader(told)
+	for text, err := in.ReadString(0); err == nil; text, err = in.ReadString(0) {
+		all := behaviour.Goroutines(text)
+		p.calls <- func() {
+			p.dumps++
+			p.Waits = map[string]int{}
+			for _, g := range all {
+				if g.ID == "1" {
+					p.Goroutine1 = g.Where()
+				}
+				if !strings.Contains(g.Text, "labGoroutines") {
+					p.Waits[g.State]++
+				}
+			}
+		}
+	}
 }

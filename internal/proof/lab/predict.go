@@ -15,7 +15,6 @@ import (
 // said in a sentence. A choice is right when the sentence matches its regular expression. No
 // answer is written down.
 type question struct {
-	Stages  []int
 	Steps   []string
 	Choices []struct{ When string }
 }
@@ -29,21 +28,19 @@ type prediction struct {
 	Right    []int  `json:"right"` // the choices that are
 }
 
-// predict has a question answered by a stage, if no other one is being answered.
-func (l *lab) predict(a prediction) error {
+// predict has a question answered by a stage. It returns false if there is no such question, or
+// another one is being answered.
+func (l *lab) predict(a prediction) bool {
 	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.Stage.Number == a.Stage })
-	if i < 0 || a.Question < 0 || a.Question >= len(l.questions) {
-		return fmt.Errorf("there is no such question")
+	if i < 0 || a.Question < 0 || a.Question >= len(l.questions) || !l.predicting.TryLock() {
+		return false
 	}
-	if !l.predicting.TryLock() {
-		return fmt.Errorf("another question is being answered")
-	}
-	l.update(0, "lab", &l.view, func() { l.view.Prediction = &a })
+	l.update(0, "prediction", &a, func() {})
 	go func() {
 		defer l.predicting.Unlock()
 		q := l.questions[a.Question]
 		seen := l.panels[i].play(q.Steps)
-		l.update(0, "lab", &l.view, func() {
+		l.update(0, "prediction", &a, func() {
 			a.Seen = seen
 			for i, choice := range q.Choices {
 				if regexp.MustCompile(choice.When).MatchString(seen) {
@@ -52,7 +49,7 @@ func (l *lab) predict(a prediction) error {
 			}
 		})
 	}()
-	return nil
+	return true
 }
 
 // play starts the server anew, does the steps, and says in a sentence what was seen. A step
@@ -62,7 +59,6 @@ func (p *panel) play(steps []string) string {
 	p.do(p.restart)
 	rested := func() bool { return true }
 	var parts []string
-	came := 0
 	for _, step := range steps {
 		before := p.await(rested)
 		if do := controls[step]; do != nil {
@@ -76,39 +72,36 @@ func (p *panel) play(steps []string) string {
 			fmt.Sscanf(step, "%d %s", &n, &kind)
 			names := p.lab.invite(kind, n)
 			p.do(func() { p.send(kind, names) })
-			came += n
 		}
 	}
 	p.await(rested)
 	end := p.await(func() bool { return p.Here == 0 && !p.interrupted })
-	return strings.Join(append(parts, end.fates(came)...), "; ") + "."
+	return strings.Join(append(parts, end.fates()...), "; ") + "."
 }
 
 // await waits until the server has been quiet, and cond holds. It gives up when the server has
 // ended, or when nothing has happened to anybody for so long that nothing more will. It returns
 // what was seen of the server by then.
 func (p *panel) await(cond func() bool) (r run) {
-	slow, patience := p.lab.times()
-	began := time.Now()
-	for done := false; !done; time.Sleep(resolution) {
-		p.do(func() { r = p.run })
-		if r.recorder != nil {
-			r.server.AwaitQuiet(server.Settled)
-		}
+	for quiet := false; ; quiet = true {
+		over := false
 		p.do(func() {
 			p.next = time.Time{} // what is seen of the server is new, too
 			p.look()
 			r = p.run
 			r.Lanes = slices.Clone(r.Lanes)
-			idle := min(time.Since(began), time.Since(p.stirred))
-			done = p.recorder == nil || cond() || idle > slow+patience+server.Idle
+			idle := time.Since(p.stirred) > time.Duration(p.Slow+p.Patience)*time.Second+server.Idle
+			over = p.recorder == nil || quiet && (cond() || idle)
 		})
+		if over {
+			return r
+		}
+		r.server.AwaitQuiet(server.Settled)
 	}
-	return r
 }
 
-// fates says what came of the visitors, whose number is given, and of the server.
-func (r run) fates(came int) (parts []string) {
+// fates says what came of the visitors, each of whom has a lane, and of the server.
+func (r run) fates() (parts []string) {
 	// In the order in which they ended; who is still there, with 0, comes last.
 	slices.SortStableFunc(r.Lanes, func(a, b lane) int {
 		return cmp.Compare(uint64(a.Over-1), uint64(b.Over-1))
@@ -124,11 +117,9 @@ func (r run) fates(came int) (parts []string) {
 		}
 	}
 	const few = 3 // of whom each one's fate is said
-	if came > few {
-		parts = []string{fmt.Sprintf("%d visitors came", came)}
-		if came == len(r.Lanes) {
-			parts[0] += fmt.Sprintf(", and %d of them were being served when the first was done", together)
-		}
+	if n := len(r.Lanes); n > few {
+		parts = []string{fmt.Sprintf("%d visitors came", n),
+			fmt.Sprintf("%d of them were being served when the first was done", together)}
 	}
 	if r.State != "running" {
 		parts = append(parts, strings.ToLower(r.Says[:1])+strings.TrimSuffix(r.Says[1:], "."))

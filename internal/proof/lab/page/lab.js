@@ -5,7 +5,7 @@ import { showQuestion } from "./predict.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const panels = [];
-export const state = { lab: null, panels, clock: 0, to: -1 };
+export const state = { prediction: null, panels, clock: 0, to: -1 };
 
 // --- what is sent to the lab
 
@@ -228,11 +228,8 @@ stream.addEventListener("error", () => {
   document.body.classList.add("cut");
 });
 stream.addEventListener("now", event => { state.clock = +event.data - performance.now(); });
-stream.addEventListener("lab", event => {
-  state.lab = JSON.parse(event.data);
-  for (const name of ["slow", "patience"]) {
-    if (document.activeElement !== $(`[name=${name}]`)) $(`[name=${name}]`).value = state.lab[name];
-  }
+stream.addEventListener("prediction", event => {
+  state.prediction = JSON.parse(event.data);
   showQuestion();
 });
 stream.addEventListener("panel", event => {
@@ -245,6 +242,9 @@ stream.addEventListener("panel", event => {
     addTarget(view.id, String(view.stage.Number || "yours"), String(view.stage.Number || 6));
   }
   panels[view.id].view = view;
+  for (const input of document.querySelectorAll("#times input")) { // all servers have the same times
+    if (document.activeElement !== input && !view.id) input.value = view[input.name];
+  }
   show(panels[view.id]);
   showQuestion();
   draw(state);

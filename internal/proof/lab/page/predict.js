@@ -12,7 +12,7 @@ const make = (tag, textContent, properties = {}) => Object.assign(document.creat
 // showQuestion shows a question: the next one, the one before, or the one that is being
 // answered, by whichever browser.
 export function showQuestion(what) {
-  const prediction = state.lab?.prediction;
+  const prediction = state.prediction;
   const questions = state.panels.flatMap(({ view: v }) => file.map((q, id) => ({ ...q, id, stage: v.stage.Number, page: `docs/${v.stage.Folder}.md#${q.page}` })))
     .filter(q => q.stages.includes(q.stage));
   const isMine = q => q.id === prediction?.question && q.stage === prediction.stage;
