@@ -576,6 +576,7 @@ var requests = []struct {
 	{"POST", "/do/send", `{"kind":"silent","n":10001,"to":1}`, [2]string{}, 400},
 	{"POST", "/do/send", `{"kind":"loud","n":1}`, [2]string{}, 400},
 	{"POST", "/do/nothing", "{}", [2]string{}, 400},
+	{"POST", "/do/interrupt", "{", [2]string{}, 400},
 }
 
 // What another site's page, or another host's name, asks for is refused.

@@ -40,7 +40,6 @@ func newLab(temp string, number int, own string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1)}
 	stages := slices.Clone(behaviour.Stages)
 	if number > 0 {
 		stages = stages[number-1 : number]
@@ -48,6 +47,7 @@ func newLab(temp string, number int, own string) (*lab, error) {
 	if own != "" {
 		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
 	}
+	l := &lab{root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1+len(stages))}
 
 	// The file that tells of goroutines is laid over each server's package. The server's
 	// folder is not written to.
@@ -59,7 +59,6 @@ func newLab(temp string, number int, own string) (*lab, error) {
 		}
 		folder, _ := filepath.Abs(s.Folder)
 		replace[filepath.Join(folder, "lab_goroutines.go")] = file
-		l.messages = append(l.messages, "")
 		l.panels = append(l.panels, &panel{ID: i, Stage: s, run: run{State: "building"}, lab: l,
 			calls: make(chan func(), 16), cancel: func() {}, Slow: 2, Patience: 6})
 	}

@@ -74,7 +74,6 @@ func (p *panel) play(steps []string) string {
 			p.do(func() { p.send(kind, names) })
 		}
 	}
-	p.await(rested)
 	end := p.await(func() bool { return p.Here == 0 && !p.interrupted })
 	return strings.Join(append(parts, end.fates()...), "; ") + "."
 }
@@ -121,7 +120,7 @@ func (r run) fates() (parts []string) {
 		parts = []string{fmt.Sprintf("%d visitors came", n),
 			fmt.Sprintf("%d of them were being served when the first was done", together)}
 	}
-	if r.State != "running" {
+	if r.State != "running" && r.Says != "" {
 		parts = append(parts, strings.ToLower(r.Says[:1])+strings.TrimSuffix(r.Says[1:], "."))
 	} else if r.interrupted {
 		parts = append(parts, "the server goes on")

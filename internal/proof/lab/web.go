@@ -36,8 +36,8 @@ func (l *lab) handler() http.Handler {
 	mux.HandleFunc("GET /book/{path...}", l.book)
 	mux.HandleFunc("POST /do/{what}", l.control)
 	guarded := http.NewCrossOriginProtection().Handler(mux)
-	// Refused is what another site's page may ask for, and what is asked for under another host's
-	// name, which a name server could have pointed here.
+	// What another site's page asks for is refused, and what is asked for under another host's name,
+	// which a name server could have pointed here.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		foreign := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate"
 		if foreign || !loopback(r.Host) {
@@ -95,12 +95,14 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 		Kind                  string
 		prediction
 	}
-	json.NewDecoder(r.Body).Decode(&asked) // what cannot be read is 0, and refused below
+	what := r.PathValue("what")
+	if json.NewDecoder(r.Body).Decode(&asked) != nil {
+		what = "" // and refused below
+	}
 	panels := l.panels
 	if asked.To > 0 && asked.To <= len(panels) {
 		panels = panels[asked.To-1 : asked.To]
 	}
-	what := r.PathValue("what")
 	do := controls[what]
 	switch _, kind := requests[asked.Kind]; {
 	case do != nil:
