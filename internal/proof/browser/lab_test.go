@@ -419,6 +419,7 @@ func TestTenThousand(tt *testing.T) {
 	t.press("k")
 	t.is(0, "ended")
 	t.shows(0, ".words", "thread")
+	t.shows(0, ".says", "exit status 2")
 }
 
 // concurrent and free say what the ladder has of the server in a panel.

@@ -329,7 +329,7 @@ func (p *panel) observe(now time.Time) {
 const endless = "It printed without end for %v, and has been killed."
 
 // observeOdd says what a reader should know of a server that does not get on, once that has lasted
-// for long. One that prints a lot because it dies has ended before.
+// for long. One that prints where all its goroutines are, however many, is about to end by itself.
 func (p *panel) observeOdd(now time.Time) {
 	asleep, err := p.server.Asleep()
 	served := slices.ContainsFunc(p.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
@@ -338,7 +338,7 @@ func (p *panel) observeOdd(now time.Time) {
 		says  string
 		holds bool
 	}{
-		{endless, p.server.Flooded()},
+		{endless, p.server.Flooded() && !strings.Contains(p.server.Log(), "\ngoroutine 1 ")},
 		{"It was interrupted %v ago, and goes on.", p.interrupted},
 		{"It is busy all the time, for %v now.", !asleep && err == nil},
 		{"Nobody is being served, for %v now, though somebody waits. Does it hang?",
