@@ -272,7 +272,7 @@ func (t *test) set(slow, patience int) {
 		input.dispatchEvent(new Event("change", { bubbles: true }));
 	}`, slow, patience)
 	t.until("the times are set", func() bool {
-		return js[string](t, `import("/lab.js").then(m => m.state.lab.slow + " " + m.state.lab.patience)`) == fmt.Sprint(slow, " ", patience)
+		return js[bool](t, `import("/lab.js").then(m => m.state.panels.every(({ view: v }) => v.slow === %d && v.patience === %d))`, slow, patience)
 	})
 	t.fresh()
 }
@@ -419,6 +419,7 @@ func TestTenThousand(tt *testing.T) {
 	t.press("k")
 	t.is(0, "ended")
 	t.shows(0, ".words", "thread")
+	t.shows(0, ".says", "exit status 2")
 }
 
 // concurrent and free say what the ladder has of the server in a panel.
@@ -576,6 +577,7 @@ var requests = []struct {
 	{"POST", "/do/send", `{"kind":"silent","n":10001,"to":1}`, [2]string{}, 400},
 	{"POST", "/do/send", `{"kind":"loud","n":1}`, [2]string{}, 400},
 	{"POST", "/do/nothing", "{}", [2]string{}, 400},
+	{"POST", "/do/interrupt", "{", [2]string{}, 400},
 }
 
 // What another site's page, or another host's name, asks for is refused.

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,75 +14,66 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-// A lab is a number of servers, and what all of them share. For each panel, and for itself,
-// it has one message that says all there is to show. A browser gets each message that
-// differs from what it has, so nothing is kept for a browser that is slow or not there.
+// A lab is a number of servers, and what all of them share. For each panel, and for the last
+// prediction, it has one message that says all there is to show. A browser gets each message
+// that differs from what it has, so nothing is kept for a browser that is slow or not there.
 type lab struct {
-	ctx     context.Context
-	root    *os.Root // the workbook's folder
+	root    *os.Root // the workbook's folder, which is the working directory
 	overlay string   // the file for go build -overlay
 	panels  []*panel // fixed
 	began   time.Time
+	// questions are those of page/questions.json, which has the words for the reader as well.
+	questions []question
 
 	mu       sync.Mutex
-	view     labView
 	names    map[string]int // how many visitors of a kind have come so far
-	messages []string       // the lab's own, and then the panels'
+	messages []string       // the prediction's, and then the panels'
 
 	examining  sync.Mutex // held while the stories are told about a server: one at a time
 	predicting sync.Mutex // held while a question is answered
 }
 
-// labView is what the page shows beside the panels.
-type labView struct {
-	Slow       int         `json:"slow"`     // seconds that the slow request takes
-	Patience   int         `json:"patience"` // seconds that a visitor may take to ask
-	Prediction *prediction `json:"prediction"`
-}
-
-//go:embed goroutines.go.txt
-var goroutinesFile []byte
-
-// newLab makes a lab of the stages, or of one, and of a server of the reader's own
+// newLab makes a lab of the stages, or of the one with a number, and of a server of the reader's own
 // if there is one, and begins to start them.
-func newLab(ctx context.Context, folder, temp string, stage int, own string) (*lab, error) {
-	root, err := os.OpenRoot(folder)
+func newLab(temp string, number int, own string) (*lab, error) {
+	root, err := os.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{ctx: ctx, root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1)}
-	for i, s := range behaviour.Stages {
-		if _, err := root.Stat(s.Folder); err != nil {
-			return nil, fmt.Errorf("there is no %s here; run this in the workbook's folder", s.Folder)
-		}
-		if stage == 0 || stage == s.Number {
-			l.add(s.Folder, &behaviour.Stages[i])
-		}
+	stages := slices.Clone(behaviour.Stages)
+	if number > 0 {
+		stages = stages[number-1 : number]
 	}
 	if own != "" {
-		l.add(own, nil)
+		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
 	}
-	l.update(func(v *labView) { v.Slow, v.Patience = 2, 6 })
+	l := &lab{root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1+len(stages))}
 
 	// The file that tells of goroutines is laid over each server's package. The server's
 	// folder is not written to.
 	l.overlay = filepath.Join(temp, "overlay.json")
 	file, replace := filepath.Join(temp, "goroutines.go"), map[string]string{}
-	for _, p := range l.panels {
-		folder, _ := filepath.Abs(p.spec)
+	for i, s := range stages {
+		if _, err := root.Stat(s.Folder); err != nil && s.Number > 0 {
+			return nil, fmt.Errorf("there is no %s here; run this in the workbook's folder", s.Folder)
+		}
+		folder, _ := filepath.Abs(s.Folder)
 		replace[filepath.Join(folder, "lab_goroutines.go")] = file
+		l.panels = append(l.panels, &panel{ID: i, Stage: s, run: run{State: "building"}, lab: l,
+			calls: make(chan func(), 16), cancel: func() {}, Slow: 2, Patience: 6})
 	}
 	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
-	err = errors.Join(os.WriteFile(file, goroutinesFile, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
+	goroutines, _ := files.ReadFile("goroutines.go.txt")
+	questions, _ := files.ReadFile("page/questions.json")
+	err = errors.Join(json.Unmarshal(questions, &l.questions),
+		os.WriteFile(file, goroutines, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range l.panels {
-		p.publish() // in order, because the page adds a panel when it hears of it
-	}
-	for _, p := range l.panels {
-		go p.run()
-		p.post(func() { p.rebuild(false) })
+		l.update(1+p.ID, "panel", p, func() {})
+		go p.loop()
+		p.calls <- func() { p.rebuild(false) }
 	}
 	go l.watch()
 	return l, nil
@@ -92,32 +82,24 @@ func newLab(ctx context.Context, folder, temp string, stage int, own string) (*l
 // watch has a panel build its server anew when a file of it has been saved.
 func (l *lab) watch() {
 	states := make([]string, len(l.panels))
-	for l.ctx.Err() == nil {
+	for range time.Tick(250 * time.Millisecond) {
 		for i, p := range l.panels {
-			state, err := server.Fingerprint(p.spec)
+			state, err := server.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && err == nil {
-				p.post(func() { p.rebuild(true) })
+				p.calls <- func() { p.rebuild(true) }
 			}
 			states[i] = state
 		}
-		time.Sleep(250 * time.Millisecond)
 	}
 }
 
-// update changes the lab's own view, and publishes it.
-func (l *lab) update(f func(v *labView)) {
+// update calls change, and then makes a message of what is to be shown. Meanwhile no other message is
+// made or sent.
+func (l *lab) update(place int, event string, shown any, change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	f(&l.view)
-	l.publish(0, "lab", l.view)
-}
-
-// publish makes a message of a view. The caller holds mu.
-func (l *lab) publish(place int, event string, view any) {
-	text, err := json.Marshal(view)
-	if err != nil {
-		panic(err) // nothing in a view can fail
-	}
+	change()
+	text, _ := json.Marshal(shown) // nothing that is shown can fail
 	l.messages[place] = fmt.Sprintf("event: %s\ndata: %s\n\n", event, text)
 }
 
@@ -130,11 +112,4 @@ func (l *lab) invite(kind string, n int) (names []string) {
 		names = append(names, fmt.Sprintf("%s %d", kind, l.names[kind]))
 	}
 	return names
-}
-
-// times returns how long slow takes, and the patience.
-func (l *lab) times() (slow, patience time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Duration(l.view.Slow) * time.Second, time.Duration(l.view.Patience) * time.Second
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,19 +29,22 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*addr, *stage, *own); err != nil {
+	if err := serve(*addr, *stage, *own); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves the lab until it is interrupted.
-func run(addr string, stage int, own string) error {
-	listener, err := listen(addr)
-	if err != nil {
-		return err
+// serve serves the lab until it is interrupted.
+func serve(addr string, number int, own string) error {
+	// Whoever reaches the lab can start and end servers.
+	if !loopback(addr) {
+		return fmt.Errorf("-addr %s: the lab listens on this machine itself only; try -addr 127.0.0.1:0", addr)
 	}
-	defer listener.Close()
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%w; try make lab ARGS='-addr 127.0.0.1:0'", err)
+	}
 
 	// All that is left on the disk while this runs is in one folder.
 	temp, err := os.MkdirTemp("", "lab")
@@ -56,45 +60,22 @@ func run(addr string, stage int, own string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 
-	folder, err := os.Getwd()
-	if err != nil {
-		return err
-	}
 	// The reader's server may be named as seen from the workbook's folder.
-	folder = behaviour.Root(folder)
-	if err := os.Chdir(folder); err != nil {
-		return err
-	}
-	lab, err := newLab(ctx, folder, temp, stage, own)
+	folder, _ := os.Getwd()
+	os.Chdir(behaviour.Root(folder)) // if it fails, newLab finds no stage
+	lab, err := newLab(temp, number, own)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("the lab is at http://%s\n", listener.Addr())
-	web := &http.Server{Handler: lab.handler(), BaseContext: func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	web := &http.Server{Handler: lab.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go web.Serve(listener)
 	<-ctx.Done()
 	return web.Close()
 }
 
-// listen listens on an address of this machine itself, and on no other: whoever
-// reaches the lab can start and end servers.
-func listen(addr string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if err == nil && !loopback(host) {
-		err = fmt.Errorf("-addr %s: the lab listens on this machine itself only", addr)
-	}
-	var listener net.Listener
-	if err == nil {
-		listener, err = net.Listen("tcp", addr)
-	}
-	if err != nil {
-		err = fmt.Errorf("%w; try make lab ARGS='-addr 127.0.0.1:0'", err)
-	}
-	return listener, err
-}
-
+// loopback says whether a host, with a port or without, is this machine itself.
 func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	name := (&url.URL{Host: host}).Hostname()
+	return name == "localhost" || net.ParseIP(name).IsLoopback()
 }

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -16,49 +17,21 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A panel is one server of the lab. All that may change belongs to one goroutine, that of
-// run; others have it call a function, with post or do.
+// A panel is one server of the lab. The page is sent its exported fields. All that may
+// change belongs to one goroutine, that of loop, which calls the methods unless they say
+// otherwise; others send it a function to call.
 type panel struct {
-	lab    *lab
-	spec   string           // as server.Open takes it
-	stage  *behaviour.Stage // nil if it is the reader's own
-	posted chan func()
-
-	view     view
-	changed  bool               // the view, since it was published
-	cancel   context.CancelFunc // ends the build and the stories that are under way
-	program  *server.Program    // nil until one is built
-	server   *server.Server     // the last one
-	recorder *timeline.Recorder // nil unless the server runs
-	expected []string           // visitors who are still to be sent
-	stirred  time.Time          // when something last happened to a visitor
-	observer
-}
-
-// A view is what the page shows of a server.
-type view struct {
-	identity
-	State       string         `json:"state"` // building, running, ended or failed
-	Says        string         `json:"says"`  // how it ended
-	Odd         string         `json:"odd"`   // what is odd about it while it runs
-	Words       string         `json:"words"` // its last words, or the compiler's
-	Dump        string         `json:"dump"`  // of its goroutines, on Ctrl-\
-	URL         string         `json:"url"`
-	Go          bool           `json:"go"` // it is written in Go
-	Facts       facts          `json:"facts"`
-	Interrupted time.Time      `json:"-"`
-	Lanes       []lane         `json:"lanes"`
-	Here        int            `json:"here"`
-	Counts      map[string]int `json:"counts"` // how visits have ended
+	ID       int             `json:"id"`
+	Stage    behaviour.Stage `json:"stage"`    // with number 0 if it is the reader's own
+	Slow     int             `json:"slow"`     // seconds that the slow request takes
+	Patience int             `json:"patience"` // seconds that a visitor may take to ask
+	run
 	verdict
-}
 
-// An identity is what does not change of a view.
-type identity struct {
-	ID     int    `json:"id"`
-	Name   string `json:"name"`
-	Number int    `json:"number"` // 0 if it is the reader's own
-	Adds   string `json:"adds"`
+	lab     *lab
+	calls   chan func()
+	cancel  context.CancelFunc // ends the build and the stories that are under way
+	program *server.Program    // nil until one is built
 }
 
 // A verdict is what the stories say of a server.
@@ -79,70 +52,6 @@ type lane struct {
 	Kind    timeline.Kind `json:"kind"` // what happened last
 }
 
-func (l *lab) add(spec string, stage *behaviour.Stage) {
-	p := &panel{lab: l, spec: spec, stage: stage, posted: make(chan func(), 16), cancel: func() {}}
-	p.view = view{identity: identity{ID: len(l.panels), Name: spec, Adds: "your own server"}, State: "building"}
-	if stage != nil {
-		p.view.Number, p.view.Adds = stage.Number, stage.Adds
-	}
-	l.panels = append(l.panels, p)
-	l.messages = append(l.messages, "")
-}
-
-// post has the panel's goroutine call f.
-func (p *panel) post(f func()) {
-	select {
-	case p.posted <- f:
-	case <-p.lab.ctx.Done():
-	}
-}
-
-// do is post, and waits until f has been called.
-func (p *panel) do(f func()) {
-	done := make(chan struct{})
-	p.post(func() { f(); close(done) })
-	select {
-	case <-done:
-	case <-p.lab.ctx.Done():
-	}
-}
-
-const (
-	resolution = 15 * time.Millisecond // how often the visitors are looked at
-	atATime    = 200                   // visitors that come between two looks
-	many       = 1000                  // visitors, beside whom no group comes
-	most       = 12_000                // and nobody at all
-	lastPrint  = 2 * time.Second       // for which a server may print a lot: one that dies does
-)
-
-// run is the panel's own goroutine. It calls all methods that follow, but for those that say
-// otherwise.
-func (p *panel) run() {
-	ticker := time.NewTicker(resolution)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-p.lab.ctx.Done():
-			return
-		case f := <-p.posted:
-			f()
-			p.changed = true
-		case <-ticker.C:
-			p.look()
-		}
-		if p.changed {
-			p.publish()
-		}
-	}
-}
-
-func (p *panel) publish() {
-	p.changed = false
-	p.lab.mu.Lock()
-	defer p.lab.mu.Unlock()
-	p.lab.publish(1+p.view.ID, "panel", p.view)
-}
-
 // The requests of the visitors, by kind. One who sends half a request goes on waiting
 // for an answer.
 var requests = map[string]string{
@@ -152,98 +61,192 @@ var requests = map[string]string{
 	"half":   "GET / HTTP/1.1\r\nHost: local",
 }
 
-// look sends visitors who are expected, and looks at those who are there and at the server.
-func (p *panel) look() {
+const (
+	resolution = 20 * time.Millisecond // how often the visitors are looked at
+	many       = 1000                  // visitors, beside whom no group comes
+)
+
+// loop is the panel's own goroutine.
+func (p *panel) loop() {
+	for ticker := time.Tick(resolution); ; {
+		select {
+		case f := <-p.calls:
+			f()
+		case <-ticker:
+			if !p.look() {
+				continue
+			}
+		}
+		p.lab.update(1+p.ID, "panel", p, func() {})
+	}
+}
+
+// do has the panel's goroutine call f, and waits until it has. It is called by others.
+func (p *panel) do(f func()) {
+	done := make(chan struct{})
+	p.calls <- func() { f(); close(done) }
+	<-done
+}
+
+// look looks at the visitors who are there and at the server, if it runs.
+func (p *panel) look() (runs bool) {
+	if p.recorder == nil {
+		return false
+	}
+	p.recorder.Look()
+	if p.server.Exited() {
+		p.ended("")
+	} else if time.Now().After(p.next) {
+		p.observe(time.Now())
+	}
+	return true
+}
+
+// tell puts into the panel what has happened to a visitor.
+func (p *panel) tell(e timeline.Event) {
+	p.stirred = time.Now()
+	at := max(e.At.Milliseconds(), 1)
+	if e.Kind == timeline.Arrives {
+		p.Here++
+		if len(p.Lanes) == timeline.Followed { // those who are gone make room first
+			i := max(slices.IndexFunc(p.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
+			p.Lanes = slices.Delete(p.Lanes, i, i+1)
+		}
+		p.Lanes = append(p.Lanes, lane{Name: e.Visitor, Arrived: at, Kind: e.Kind})
+		return
+	}
+	l := new(lane) // of one who is only counted
+	if i := slices.IndexFunc(p.Lanes, func(l lane) bool { return l.Name == e.Visitor }); i >= 0 {
+		l = &p.Lanes[i]
+	}
+	if l.Kind = e.Kind; e.Kind == timeline.Served {
+		l.Served = at
+		return
+	}
+	l.Over = at
+	p.Here--
+	p.Counts[e.Kind]++
+}
+
+// send has visitors of a kind come; no group, if many are there already.
+func (p *panel) send(kind string, names []string) {
+	if p.recorder == nil || p.Here > many && len(names) > 1 {
+		return
+	}
+	for _, name := range names {
+		p.recorder.Send(name, requests[kind])
+	}
+}
+
+// leave has all leave who are silent, or else the one who came last, with a reset.
+func (p *panel) leave(silent bool) {
 	if p.recorder == nil {
 		return
 	}
-	n := min(len(p.expected), atATime)
-	for _, name := range p.expected[:n] {
-		kind, _, _ := strings.Cut(name, " ")
-		p.recorder.Send(name, requests[kind])
-	}
-	p.expected = p.expected[n:]
-	p.recorder.Look()
-	now := time.Now()
-	if !p.server.Flooded() {
-		p.calm = now
-	}
-	switch {
-	case p.server.Exited():
-		p.ended("")
-	case now.Sub(p.calm) > lastPrint:
-		p.server.Kill()
-		p.ended("It printed without end, and has been killed.")
-	case now.After(p.next):
-		p.observe(now)
-	}
-}
-
-// tell puts what has happened to a visitor into the view.
-func (p *panel) tell(e timeline.Event) {
-	p.changed, p.stirred = true, time.Now()
-	v, at := &p.view, max(e.At.Milliseconds(), 1)
-	if e.Kind == timeline.Arrives {
-		v.Here++
-		if len(v.Lanes) == timeline.Followed { // those who are gone make room first
-			i := max(slices.IndexFunc(v.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
-			v.Lanes = slices.Delete(v.Lanes, i, i+1)
-		}
-		v.Lanes = append(v.Lanes, lane{Name: e.Visitor, Arrived: at})
-	}
-	l := new(lane) // of one who is only counted
-	if i := slices.IndexFunc(v.Lanes, func(l lane) bool { return l.Name == e.Visitor }); i >= 0 {
-		l = &v.Lanes[i]
-	}
-	switch l.Kind = e.Kind; e.Kind {
-	case timeline.Arrives:
-	case timeline.Served:
-		l.Served = at
-	default:
-		l.Over = at
-		v.Here--
-		v.Counts[string(e.Kind)]++
-	}
-}
-
-// send has visitors come, unless many are there already.
-func (p *panel) send(names []string) {
-	limit := many
-	if len(names) == 1 {
-		limit = most
-	}
-	if p.recorder != nil && p.view.Here+len(p.expected) <= limit {
-		p.expected = append(p.expected, names...)
-	}
-}
-
-// leave has all leave who are silent, or else the one who came last, with a reset. Nobody comes
-// who is still expected.
-func (p *panel) leave(silent bool) {
-	last := ""
-	for _, l := range p.view.Lanes {
-		if l.Over == 0 {
-			last = l.Name
-		}
-	}
-	if p.expected = nil; p.recorder != nil {
-		p.recorder.Leave(!silent, func(name string) bool {
-			return silent && strings.HasPrefix(name, "silent ") || !silent && name == last
-		})
-	}
+	n, last := 0, p.Here
+	p.recorder.Leave(!silent, func(name string) bool {
+		n++
+		return silent && strings.HasPrefix(name, "silent ") || !silent && n == last
+	})
 }
 
 func (p *panel) signal(sig syscall.Signal) {
-	if p.recorder != nil && p.server.Signal(sig) == nil {
-		p.view.Interrupted = time.Now()
+	if p.recorder != nil {
+		p.interrupted = p.server.Signal(sig) == nil
 	}
 }
 
 // clear takes off the panel what has been read: words, a dump, a verdict, and lanes.
 func (p *panel) clear() {
-	v := &p.view
-	v.Words, v.Dump, v.verdict = "", "", verdict{}
-	v.Lanes = slices.DeleteFunc(v.Lanes, func(l lane) bool { return l.Over > 0 })
+	p.Words, p.Dump, p.verdict = "", "", verdict{}
+	p.Lanes = slices.DeleteFunc(p.Lanes, func(l lane) bool { return l.Over > 0 })
+}
+
+// rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that
+// runs, which goes on if it does not build. Then it has the stories told, if asked to.
+func (p *panel) rebuild(examine bool) {
+	p.cancel()
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	if examine {
+		p.verdict = verdict{Told: "the stories are to be told"}
+	}
+	go func() {
+		program, err := server.Open(p.Stage.Folder, "-overlay="+p.lab.overlay, "-trimpath", "-buildvcs=false")
+		p.calls <- func() {
+			switch {
+			case ctx.Err() != nil: // the program is removed when the lab ends
+			case err != nil:
+				p.failed(err)
+			default:
+				if p.program != nil {
+					p.program.Close()
+				}
+				p.program = program
+				p.restart()
+				if examine && p.recorder != nil {
+					go p.examine(ctx, program)
+				}
+			}
+		}
+	}()
+}
+
+// examine has the stories told, as make check does, and shows what came of them. It is
+// called in a goroutine of its own.
+func (p *panel) examine(ctx context.Context, program *server.Program) {
+	show := func(v verdict) {
+		p.calls <- func() {
+			if ctx.Err() == nil { // no other one has been built
+				p.verdict, p.Words = v, ""
+			}
+		}
+	}
+	p.lab.examining.Lock()
+	defer p.lab.examining.Unlock()
+	var stage *behaviour.Stage
+	again := "make check SERVER='" + p.Stage.Folder + "' TELL=NAME"
+	if p.Stage.Number > 0 {
+		stage, again = &p.Stage, "go test ./"+p.Stage.Folder+" -run /NAME -v"
+	}
+	runner := &behaviour.Runner{Root: ".", Program: program, Stage: stage != nil,
+		Deadline: time.Now().Add(5 * time.Minute)}
+	told := 0
+	const atOnce = 16 // as in check: stories mostly wait
+	report := runner.RunAll(ctx, stage, atOnce, func(behaviour.Result) {
+		told++
+		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
+	})
+	text, ok := report.Verdict(p.Stage.Folder, again)
+	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
+}
+
+// A run is one start of a server, and what has been seen of it since.
+type run struct {
+	State      string                `json:"state"` // building, running, ended or failed
+	Says       string                `json:"says"`  // what is odd about it, or how it ended
+	Words      string                `json:"words"` // its last words, or the compiler's
+	Dump       string                `json:"dump"`  // of its goroutines, on Ctrl-\
+	URL        string                `json:"url"`
+	Go         bool                  `json:"go"` // it is written in Go
+	Threads    int                   `json:"threads"`
+	Goroutine1 string                `json:"goroutine1"` // as in "in Accept [syscall]"
+	Waits      map[string]int        `json:"waits"`      // goroutines by their state, as in "sleep"
+	Accepted   int                   `json:"accepted"`   // connections that it holds; -1 if that cannot be seen
+	Each       int                   `json:"each"`       // bytes of memory for each of those; 0 if there are few
+	Lanes      []lane                `json:"lanes"`
+	Here       int                   `json:"here"`
+	Counts     map[timeline.Kind]int `json:"counts"` // how visits have ended
+
+	server      *server.Server
+	recorder    *timeline.Recorder // nil unless the server runs
+	stirred     time.Time          // when something last happened to a visitor
+	interrupted bool
+	dumps       int                  // how often the server has told of its goroutines
+	next        time.Time            // when the server is to be observed
+	descriptors int                  // without visitors
+	memory      int64                // the least without visitors
+	since       map[string]time.Time // when what is odd began
 }
 
 // restart ends the server, if it runs, and starts it anew.
@@ -255,122 +258,126 @@ func (p *panel) restart() {
 		p.server.Kill()
 		p.ended("")
 	}
-	told, pipe, err := os.Pipe() // over which a server in Go tells where its goroutines are
-	var s *server.Server
-	if err == nil {
-		defer pipe.Close()
-		slow, patience := p.lab.times()
-		opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
-		if s, _, err = timeline.Start(p.program, slow, patience, opt); err != nil {
-			told.Close()
-		}
-	}
+	// Over a pipe a server in Go tells where its goroutines are. Should there be none, nothing is told.
+	told, pipe, _ := os.Pipe()
+	defer pipe.Close()
+	go p.readGoroutines(told)
+	opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
+	slow, patience := time.Duration(p.Slow)*time.Second, time.Duration(p.Patience)*time.Second
+	s, _, err := timeline.Start(p.program, slow, patience, opt)
 	if err != nil {
-		p.view.State = "failed"
 		p.failed(err)
 		return
 	}
-	now := time.Now()
-	p.server, p.observer = s, observer{told: told, calm: now, asleep: now, serving: now}
-	p.recorder = timeline.NewRecorder(s, p.lab.began, p.tell)
-	p.view = view{identity: p.view.identity, verdict: p.view.verdict, State: "running", URL: "http://" + s.Addr,
-		Go: p.program.Go, Facts: facts{Accepted: -1}, Counts: map[string]int{}}
-	go p.readGoroutines(s, told)
+	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, Accepted: -1,
+		server: s, recorder: timeline.NewRecorder(s, p.lab.began, p.tell), stirred: time.Now(),
+		Counts: map[timeline.Kind]int{}, since: map[string]time.Time{}}
 }
 
-// ended puts the server's end into the view.
+// ended puts into the panel how the server has ended.
 func (p *panel) ended(says string) {
 	p.recorder.Look() // what it has sent before it ended
 	p.recorder.Close(timeline.Lost)
-	p.recorder, p.expected, p.changed = nil, nil, true
-	p.told.Close()
+	p.recorder = nil
 	if state, _ := p.server.Wait(0); says == "" {
 		says = fmt.Sprintf("It has ended: %v.", state)
 	}
-	v := &p.view
-	v.State, v.Says, v.Odd = "ended", says, ""
-	_, words, _ := strings.Cut(p.server.Quote(), p.server.Addr+"\n\t") // after it began to listen
-	words, _, _ = strings.Cut(words, "\n\tgoroutine ")
-	v.Words = strings.ReplaceAll(words, "\n\t", "\n")
-	if log := p.server.Log(); strings.Contains(log, "\ngoroutine 1 ") {
-		v.Dump = log[strings.Index(log, "\ngoroutine "):]
+	p.State, p.Says = "ended", says
+	_, words, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
+	words, dump, _ := strings.Cut(words, "\ngoroutine ")
+	const most = 1000 // bytes, of which the first say why it ended
+	p.Words = words[:min(len(words), most)]
+	if dump = "\ngoroutine " + dump; strings.Contains(dump, "\ngoroutine 1 ") {
+		p.Dump = dump
 	}
 }
 
-// failed puts into the view that a server does not build, or does not start.
+// failed puts into the panel that the server does not build, or does not start.
 func (p *panel) failed(err error) {
-	v := &p.view
-	v.Says, v.Words, v.verdict = "It does not start.", err.Error(), verdict{}
-	if compiler := (*server.BuildError)(nil); errors.As(err, &compiler) {
-		v.Says, v.Words = "It does not build.", compiler.Output
-	} else if p.stage == nil {
-		v.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
+	p.verdict = verdict{}
+	p.Words = strings.ReplaceAll(err.Error(), "\n\t", "\n")
+	if p.recorder != nil {
+		p.Words += "\n\nThe server from before goes on."
+		return
 	}
-	if v.State == "running" {
-		v.Says += " The one from before goes on."
-	} else {
-		v.State = "failed"
+	p.State, p.Says = "failed", "It does not start."
+	if p.Stage.Number == 0 {
+		p.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
 	}
 }
 
-// rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that
-// runs, which goes on if it does not build. Then it has the stories told, if asked to.
-func (p *panel) rebuild(examine bool) {
-	p.cancel()
-	ctx, cancel := context.WithCancel(p.lab.ctx)
-	p.cancel = cancel
-	if examine {
-		p.view.verdict = verdict{Told: "being built"}
+// observe looks at the server from outside, and has it not looked at again for 50 times as
+// long as that took.
+func (p *panel) observe(now time.Time) {
+	p.Threads, _ = p.server.Threads()
+	descriptors, err := p.server.Descriptors()
+	memory, _, _ := p.server.Memory()
+	if p.Here == 0 {
+		p.descriptors, p.memory = descriptors, min(memory, cmp.Or(p.memory, memory))
 	}
-	go func() {
-		program, err := server.Open(p.spec, "-overlay="+p.lab.overlay, "-trimpath", "-buildvcs=false")
-		p.post(func() {
-			before := p.program
-			switch {
-			case ctx.Err() != nil:
-				before = program
-			case err != nil:
-				p.failed(err)
+	if err == nil {
+		p.Accepted = max(descriptors-p.descriptors, 0)
+	}
+	const few = 20 // visitors, of whom each one's memory cannot be told
+	if p.Each = 0; p.Accepted >= few {
+		p.Each = max(int(memory-p.memory)/p.Accepted, 0)
+	}
+	p.observeOdd(now)
+	p.next = now.Add(min(max(50*time.Since(now), 100*time.Millisecond), 2*time.Second))
+}
+
+const endless = "It printed without end for %v, and has been killed."
+
+// observeOdd says what a reader should know of a server that does not get on, once that has lasted
+// for long. One that prints where all its goroutines are, however many, is about to end by itself.
+func (p *panel) observeOdd(now time.Time) {
+	asleep, err := p.server.Asleep()
+	served := slices.ContainsFunc(p.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
+	p.Says = ""
+	for _, odd := range []struct {
+		says  string
+		holds bool
+	}{
+		{endless, p.server.Flooded() && !strings.Contains(p.server.Log(), "\ngoroutine 1 ")},
+		{"It was interrupted %v ago, and goes on.", p.interrupted},
+		{"It is busy all the time, for %v now.", !asleep && err == nil},
+		{"Nobody is being served, for %v now, though somebody waits. Does it hang?",
+			p.Here > 0 && !served && p.Accepted == 0},
+		{"For %v over a thousand visitors have been there. No group comes before some go.", p.Here > many},
+	} {
+		if _, known := p.since[odd.says]; !odd.holds || !known {
+			p.since[odd.says] = now
+		}
+		const long = 2 * time.Second
+		if lasts := now.Sub(p.since[odd.says]); lasts > long && p.Says == "" {
+			p.Says = fmt.Sprintf(odd.says, lasts.Round(time.Second))
+			if odd.says == endless {
+				p.server.Kill()
+				p.ended(p.Says)
 				return
-			default:
-				p.program = program
-				p.restart()
-				if examine && p.recorder != nil {
-					go p.examine(ctx, program)
+			}
+		}
+	}
+}
+
+// readGoroutines puts into the panel what a server tells of its goroutines, until it has ended. It is
+// called in a goroutine of its own.
+func (p *panel) readGoroutines(told *os.File) {
+	defer told.Close()
+	in := bufio.NewReader(told)
+	for text, err := in.ReadString(0); err == nil; text, err = in.ReadString(0) {
+		all := behaviour.Goroutines(text)
+		p.calls <- func() {
+			p.dumps++
+			p.Waits = map[string]int{}
+			for _, g := range all {
+				if g.ID == "1" {
+					p.Goroutine1 = g.Where()
+				}
+				if !strings.Contains(g.Text, "labGoroutines") {
+					p.Waits[g.State]++
 				}
 			}
-			if before != nil {
-				before.Close()
-			}
-		})
-	}()
-}
-
-// examine has the stories told, as make check does, and shows what came of them. It is
-// called in a goroutine of its own.
-func (p *panel) examine(ctx context.Context, program *server.Program) {
-	show := func(v verdict) {
-		p.post(func() {
-			if ctx.Err() == nil { // no other one has been built
-				p.view.verdict, p.view.Words = v, ""
-			}
-		})
+		}
 	}
-	show(verdict{Told: "the stories are being told"})
-	p.lab.examining.Lock()
-	defer p.lab.examining.Unlock()
-	runner := &behaviour.Runner{Root: p.lab.root.Name(), Program: program, Stage: p.stage != nil,
-		Deadline: time.Now().Add(5 * time.Minute)}
-	told := 0
-	const atOnce = 16 // as in check: stories mostly wait
-	report := runner.RunAll(ctx, p.stage, atOnce, func(behaviour.Result) {
-		told++
-		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
-	})
-	who, again := "Your server", "make check SERVER='"+p.spec+"' TELL=NAME"
-	if p.stage != nil {
-		who, again = p.spec, "go test ./"+p.spec+" -run /NAME -v"
-	}
-	text, ok := report.Verdict(who, again)
-	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
 }

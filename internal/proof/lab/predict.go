@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -17,19 +15,9 @@ import (
 // said in a sentence. A choice is right when the sentence matches its regular expression. No
 // answer is written down.
 type question struct {
-	Stages  []int
 	Steps   []string
 	Choices []struct{ When string }
 }
-
-// questions are those of page/questions.json, which has the words for the reader as well.
-var questions = func() (all []question) {
-	text, err := page.ReadFile("page/questions.json")
-	if err = errors.Join(err, json.Unmarshal(text, &all)); err != nil {
-		panic(err)
-	}
-	return all
-}()
 
 // A prediction is a question that has been answered, or is being.
 type prediction struct {
@@ -40,29 +28,28 @@ type prediction struct {
 	Right    []int  `json:"right"` // the choices that are
 }
 
-// predict has a question answered by a stage, if no other one is being answered.
-func (l *lab) predict(a prediction) error {
-	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.view.Number == a.Stage })
-	if i < 0 || a.Question < 0 || a.Question >= len(questions) {
-		return fmt.Errorf("there is no such question")
+// predict has a question answered by a stage. It returns false if there is no such question, or
+// another one is being answered.
+func (l *lab) predict(a prediction) bool {
+	i := slices.IndexFunc(l.panels, func(p *panel) bool { return p.Stage.Number == a.Stage })
+	if i < 0 || a.Question < 0 || a.Question >= len(l.questions) || !l.predicting.TryLock() {
+		return false
 	}
-	if !l.predicting.TryLock() {
-		return fmt.Errorf("another question is being answered")
-	}
-	begun := a
-	l.update(func(v *labView) { v.Prediction = &begun })
+	l.update(0, "prediction", &a, func() {})
 	go func() {
 		defer l.predicting.Unlock()
-		q := questions[a.Question]
-		a.Seen = l.panels[i].play(q.Steps)
-		for i, choice := range q.Choices {
-			if regexp.MustCompile(choice.When).MatchString(a.Seen) {
-				a.Right = append(a.Right, i)
+		q := l.questions[a.Question]
+		seen := l.panels[i].play(q.Steps)
+		l.update(0, "prediction", &a, func() {
+			a.Seen = seen
+			for i, choice := range q.Choices {
+				if regexp.MustCompile(choice.When).MatchString(seen) {
+					a.Right = append(a.Right, i)
+				}
 			}
-		}
-		l.update(func(v *labView) { v.Prediction = &a })
+		})
 	}()
-	return nil
+	return true
 }
 
 // play starts the server anew, does the steps, and says in a sentence what was seen. A step
@@ -70,88 +57,73 @@ func (l *lab) predict(a prediction) error {
 // fast that is.
 func (p *panel) play(steps []string) string {
 	p.do(p.restart)
-	rested := func(view) bool { return true }
-	before, with := p.await(rested), view{}
+	rested := func() bool { return true }
+	var parts []string
 	for _, step := range steps {
-		n, kind := 1, step
-		fmt.Sscanf(step, "%d %s", &n, &kind)
+		before := p.await(rested)
 		if do := controls[step]; do != nil {
 			p.do(func() { do(p) })
-		} else if step != "look" {
+		} else if step == "look" {
+			with := p.await(func() bool { return p.dumps >= before.dumps+2 })
+			parts = append(parts, "goroutine 1 was "+with.Goroutine1,
+				fmt.Sprintf("the server had %d threads", with.Threads))
+		} else {
+			n, kind := 1, step
+			fmt.Sscanf(step, "%d %s", &n, &kind)
 			names := p.lab.invite(kind, n)
-			p.do(func() { p.send(names) })
-		}
-		if now := p.await(rested); step == "look" {
-			with = p.await(func(v view) bool { return v.Facts.Dumps >= now.Facts.Dumps+2 })
+			p.do(func() { p.send(kind, names) })
 		}
 	}
-	end := p.await(func(v view) bool { return v.Here == 0 && v.Interrupted.IsZero() })
-	return end.sentence(before.Facts, with.Facts)
+	end := p.await(func() bool { return p.Here == 0 && !p.interrupted })
+	return strings.Join(append(parts, end.fates()...), "; ") + "."
 }
 
-// await waits until all who are to come have come, the server has then been quiet, and cond
-// holds. It gives up when the server has ended, or when nothing has happened to anybody for
-// so long that nothing more will. It returns what the page shows then.
-func (p *panel) await(cond func(view) bool) (v view) {
-	slow, patience := p.lab.times()
-	began := time.Now()
-	for done := false; !done && p.lab.ctx.Err() == nil; time.Sleep(resolution) {
-		var s *server.Server
-		more := false
-		p.do(func() { s, more = p.server, len(p.expected) > 0 })
-		if s != nil {
-			s.AwaitQuiet(server.Settled)
-		}
+// await waits until the server has been quiet, and cond holds. It gives up when the server has
+// ended, or when nothing has happened to anybody for so long that nothing more will. It returns
+// what was seen of the server by then.
+func (p *panel) await(cond func() bool) (r run) {
+	for quiet := false; ; quiet = true {
+		over := false
 		p.do(func() {
-			p.next = time.Time{} // the facts are new, too
+			p.next = time.Time{} // what is seen of the server is new, too
 			p.look()
-			v = p.view
-			v.Lanes = slices.Clone(v.Lanes)
-			idle := min(time.Since(began), time.Since(p.stirred))
-			done = p.recorder == nil || !more && cond(v) || idle > slow+patience+server.Idle
+			r = p.run
+			r.Lanes = slices.Clone(r.Lanes)
+			idle := time.Since(p.stirred) > time.Duration(p.Slow+p.Patience)*time.Second+server.Idle
+			over = p.recorder == nil || quiet && (cond() || idle)
 		})
+		if over {
+			return r
+		}
+		r.server.AwaitQuiet(server.Settled)
 	}
-	return v
 }
 
-// sentence says what came of the visitors and of the server, which had other facts before they
-// came than with them.
-func (v view) sentence(before, with facts) string {
-	var parts []string
+// fates says what came of the visitors, each of whom has a lane, and of the server.
+func (r run) fates() (parts []string) {
 	// In the order in which they ended; who is still there, with 0, comes last.
-	slices.SortStableFunc(v.Lanes, func(a, b lane) int {
+	slices.SortStableFunc(r.Lanes, func(a, b lane) int {
 		return cmp.Compare(uint64(a.Over-1), uint64(b.Over-1))
 	})
-	const few = 3 // of whom each one's fate is said
-	together, all := 0, v.Here
-	for i, l := range v.Lanes {
+	together := 0
+	for _, l := range r.Lanes {
 		if l.Over == 0 {
 			l.Kind = "is still there"
 		}
-		if i < few {
-			parts = append(parts, l.Name+" "+string(l.Kind))
-		}
-		if l.Served > 0 && l.Served < v.Lanes[0].Over {
+		parts = append(parts, l.Name+" "+string(l.Kind))
+		if l.Served > 0 && l.Served < r.Lanes[0].Over {
 			together++
 		}
 	}
-	for _, n := range v.Counts {
-		all += n
+	const few = 3 // of whom each one's fate is said
+	if n := len(r.Lanes); n > few {
+		parts = []string{fmt.Sprintf("%d visitors came", n),
+			fmt.Sprintf("%d of them were being served when the first was done", together)}
 	}
-	if all > few {
-		parts = []string{fmt.Sprintf("%d visitors came", all)}
-		if all == len(v.Lanes) {
-			parts[0] += fmt.Sprintf(", and %d of them were being served when the first was done", together)
-		}
-	}
-	if with.Threads > 0 {
-		parts = append(parts, "goroutine 1 was "+with.Goroutine1,
-			fmt.Sprintf("the server had %d threads more than without visitors", with.Threads-before.Threads))
-	}
-	if v.State != "running" && v.Says != "" {
-		parts = append(parts, strings.ToLower(v.Says[:1])+strings.TrimSuffix(v.Says[1:], "."))
-	} else if !v.Interrupted.IsZero() {
+	if r.State != "running" && r.Says != "" {
+		parts = append(parts, strings.ToLower(r.Says[:1])+strings.TrimSuffix(r.Says[1:], "."))
+	} else if r.interrupted {
 		parts = append(parts, "the server goes on")
 	}
-	return strings.Join(parts, "; ") + "."
+	return parts
 }

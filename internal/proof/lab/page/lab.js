@@ -5,7 +5,7 @@ import { showQuestion } from "./predict.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const panels = [];
-export const state = { lab: null, panels, clock: 0, to: -1 };
+export const state = { prediction: null, panels, clock: 0, to: -1 };
 
 // --- what is sent to the lab
 
@@ -103,31 +103,32 @@ function addTarget(id, text, key) {
 const text = (element, value) => { if (element.textContent !== value) element.textContent = value; };
 
 function show(panel) {
-  const { view: v, article: a } = panel, f = v.facts;
-  const name = v.name.replace(/^stage(\d)-/, "$1 ");
+  const { view: v, article: a } = panel;
+  const name = v.stage.Folder.replace(/^stage(\d)-/, "$1 ");
   text($("h2", a), name);
-  a.setAttribute("aria-label", v.name);
+  a.setAttribute("aria-label", v.stage.Folder);
   a.dataset.state = v.state;
   text($(".state", a), { running: "runs", ended: "has ended", failed: "failed", building: "is being built" }[v.state]);
-  text($(".adds", a).lastElementChild, " · " + v.adds);
-  text($(".says", a), v.says || v.odd);
+  text($(".adds", a).lastElementChild, " · " + v.stage.Adds);
+  text($(".says", a), v.says);
   const runs = v.state === "running";
   $("dl", a).hidden = !runs;
-  const main = $(".main dd", a), [where, wait] = (f.goroutine1 || "").split(/ (?=\[)/);
+  const main = $(".main dd", a), [where, wait] = (v.goroutine1 || "").split(/ (?=\[)/);
   text(main, v.go ? (where || "...") + (wait ? "\n" + wait : "") : "not in Go: cannot be seen");
-  text($(".threads dd", a), String(f.threads || "–"));
-  text($(".goroutines dd", a), f.goroutines ? f.goroutines.toLocaleString("en") : "–");
-  text($(".each dd", a), f.each ? (f.each / 1000).toFixed(1) + " kB" : "–");
-  text($(".waits dd", a), Object.entries(f.waits || {}).sort((a, b) => b[1] - a[1]).map(([state, n]) => `${n} ${state}`).join(", ") || "–");
+  text($(".threads dd", a), String(v.threads || "–"));
+  const goroutines = Object.values(v.waits || {}).reduce((sum, n) => sum + n, 0);
+  text($(".goroutines dd", a), goroutines ? goroutines.toLocaleString("en") : "–");
+  text($(".each dd", a), v.each ? (v.each / 1000).toFixed(1) + " kB" : "–");
+  text($(".waits dd", a), Object.entries(v.waits || {}).sort((a, b) => b[1] - a[1]).map(([state, n]) => `${n} ${state}`).join(", ") || "–");
   for (const row of ["goroutines", "waits"]) $("." + row, a).hidden = !v.go;
   showTold($(".told", a), v);
   const counts = Object.entries(v.counts || {}).map(([kind, n]) => `${n.toLocaleString("en")} ${kind.replace("is ", "").replace("leaves", "left")}`);
-  const here = v.here ? `${v.here.toLocaleString("en")} here` + (f.accepted >= 0 ? `, ${f.accepted.toLocaleString("en")} accepted` : "") : "nobody here";
+  const here = v.here ? `${v.here.toLocaleString("en")} here` + (v.accepted >= 0 ? `, ${v.accepted.toLocaleString("en")} accepted` : "") : "nobody here";
   text($(".counts", a), [here, ...counts].join(" · "));
   const [source, page, url] = ["source", "page", "url"].map(name => $("." + name, a));
-  const file = v.number ? v.name + "/main.go" : v.name.split(" ").at(-1);
+  const { Number: number, Folder: folder } = v.stage, file = number ? folder + "/main.go" : folder.split(" ").at(-1);
   source.href = "/book/" + file;
-  page.href = `/book/docs/${v.number ? v.name : "your-own-server"}.md`;
+  page.href = `/book/docs/${number ? folder : "your-own-server"}.md`;
   source.hidden = /^\/|\.\./.test(file);
   url.href = v.url || "#";
   url.hidden = !runs;
@@ -157,8 +158,7 @@ function showTold(element, v) {
       const sign = /^no|^all but|not as in|as in no/.test(says) ? "✗ " : /^yes|^in /.test(says) ? "✓ " : "· ";
       add("p", sign + name + (says === "yes" ? "" : ": " + says), "line");
     }
-    const story = v.verdict.split("\n").slice(1).join("\n").trim();
-    add("pre", story, "story");
+    add("pre", v.verdict.split("\n").slice(1).join("\n").trim(), "story");
   }
   if (!v.lines.length) add("pre", v.words, "words");
   if (v.dump) showDump(v.dump, add, fold);
@@ -228,11 +228,8 @@ stream.addEventListener("error", () => {
   document.body.classList.add("cut");
 });
 stream.addEventListener("now", event => { state.clock = +event.data - performance.now(); });
-stream.addEventListener("lab", event => {
-  state.lab = JSON.parse(event.data);
-  for (const name of ["slow", "patience"]) {
-    if (document.activeElement !== $(`[name=${name}]`)) $(`[name=${name}]`).value = state.lab[name];
-  }
+stream.addEventListener("prediction", event => {
+  state.prediction = JSON.parse(event.data);
   showQuestion();
 });
 stream.addEventListener("panel", event => {
@@ -242,9 +239,12 @@ stream.addEventListener("panel", event => {
   if (!panels.length) addTarget(-1, "all", "0");
   if (panels.length === view.id) { // they come in order
     panels.push(addPanel(view.id));
-    addTarget(view.id, view.number ? String(view.number) : "yours", String(view.number || 6));
+    addTarget(view.id, String(view.stage.Number || "yours"), String(view.stage.Number || 6));
   }
   panels[view.id].view = view;
+  for (const input of document.querySelectorAll("#times input")) { // all servers have the same times
+    if (document.activeElement !== input && !view.id) input.value = view[input.name];
+  }
   show(panels[view.id]);
   showQuestion();
   draw(state);

@@ -17,7 +17,7 @@ export function draw(state) {
     let now = open ? state.clock + performance.now() : last + 300;
     if (still.matches) now = Math.ceil(now / 1000) * 1000;
     begin = scene(lanes, begin);
-    const span = 1000 * Math.max(8, 3.2 * (state.lab?.slow ?? 2), (state.lab?.patience ?? 6) + 3);
+    const { slow, patience } = state.panels[0]?.view ?? {}, span = 1000 * Math.max(8, 3.2 * slow, patience + 3);
     const from = Math.max(begin, now - span);
     for (const panel of state.panels) drawPanel(panel, from, from + span, now);
     if (open && still.matches) setTimeout(() => draw(state), 1000);

@@ -12,8 +12,8 @@ const make = (tag, textContent, properties = {}) => Object.assign(document.creat
 // showQuestion shows a question: the next one, the one before, or the one that is being
 // answered, by whichever browser.
 export function showQuestion(what) {
-  const prediction = state.lab?.prediction;
-  const questions = state.panels.flatMap(({ view: v }) => file.map((q, id) => ({ ...q, id, stage: v.number, page: `docs/${v.name}.md#${q.page}` })))
+  const prediction = state.prediction;
+  const questions = state.panels.flatMap(({ view: v }) => file.map((q, id) => ({ ...q, id, stage: v.stage.Number, page: `docs/${v.stage.Folder}.md#${q.page}` })))
     .filter(q => q.stages.includes(q.stage));
   const isMine = q => q.id === prediction?.question && q.stage === prediction.stage;
   const asked = questions.findIndex(isMine);
@@ -23,7 +23,7 @@ export function showQuestion(what) {
     at = asked;
     section.hidden = false;
   } else if (!what) return;
-  for (const p of state.panels) p.article.classList.toggle("asked", !section.hidden && p.view.number === questions[at]?.stage);
+  for (const p of state.panels) p.article.classList.toggle("asked", !section.hidden && p.view.stage.Number === questions[at]?.stage);
   document.querySelector("#predict").setAttribute("aria-expanded", String(!section.hidden));
   if (section.hidden || !questions.length) return;
 
