@@ -21,9 +21,10 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:7870", "`where` to listen, on this machine itself; port 0 is any free one")
-	stage := flag.Int("stage", 0, "show the `stage` with this number alone: make lab STAGE=3")
-	own := flag.String("server", "", "show a `server` of your own as well: make lab SERVER='python3 mine.py'")
+	addr := flag.String("addr", "127.0.0.1:7870", "") // port 0 is any free one
+	stage, own := flag.Int("stage", 0, ""), flag.String("server", "", "")
+	const usage = "usage: make lab [STAGE=1..5] [SERVER='python3 mine.py'] [ARGS='-addr 127.0.0.1:0']"
+	flag.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
 	flag.Parse()
 	if flag.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
 		flag.Usage()
