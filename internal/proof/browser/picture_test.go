@@ -14,7 +14,7 @@ import (
 var (
 	picture = flag.String("picture", "", "make a `picture` of the lab")
 	width   = flag.Int64("width", 1200, "of the picture's page, in `pixels`")
-	height  = flag.Int64("height", 700, "of the picture's page, in `pixels`")
+	height  = flag.Int64("height", 740, "of the picture's page, in `pixels`")
 	scheme  = flag.String("scheme", "light", "of the picture: light or dark")
 	keys    = flag.String("keys", "s4q5i5q4q62", "to press before, and after each how long to wait, in tenths of a second")
 )
