@@ -118,7 +118,7 @@ func (s *Server) Descriptors() (int, error) { return s.count("fd") }
 // count counts the entries of a folder in /proc/PID.
 func (s *Server) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range ProcessTree(s.PID) {
+	for _, pid := range s.processes() {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil && pid == s.PID {
 			return 0, err // of a descendant it means that it has just ended

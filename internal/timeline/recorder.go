@@ -17,7 +17,7 @@ const Followed = 60
 // often it looks at those that it does not follow.
 const (
 	resolution      = 5 * time.Millisecond
-	roughResolution = 250 * time.Millisecond
+	roughResolution = 500 * time.Millisecond
 )
 
 // A Recorder has visitors come to one server, and tells each thing that happens to

@@ -62,7 +62,7 @@ var requests = map[string]string{
 }
 
 const (
-	resolution = 20 * time.Millisecond // how often the visitors are looked at
+	resolution = 40 * time.Millisecond // how often the visitors are looked at
 	many       = 1000                  // visitors, beside whom no group comes
 )
 
@@ -306,7 +306,7 @@ func (p *panel) failed(err error) {
 	}
 }
 
-// observe looks at the server from outside, and has it not looked at again for 50 times as
+// observe looks at the server from outside, and has it not looked at again for 100 times as
 // long as that took.
 func (p *panel) observe(now time.Time) {
 	p.Threads, _ = p.server.Threads()
@@ -323,7 +323,7 @@ func (p *panel) observe(now time.Time) {
 		p.Each = max(int(memory-p.memory)/p.Accepted, 0)
 	}
 	p.observeOdd(now)
-	p.next = now.Add(min(max(50*time.Since(now), 100*time.Millisecond), 2*time.Second))
+	p.next = now.Add(min(max(100*time.Since(now), 100*time.Millisecond), 2*time.Second))
 }
 
 const endless = "It printed without end for %v, and has been killed."
