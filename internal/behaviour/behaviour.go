@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,9 +26,7 @@ import (
 // Main is what a stage's TestMain calls: it lets the test binary be the
 // stage's server as well, when it is started under the name server.
 func Main(m *testing.M, main func()) {
-	// A story mostly waits. Let more of them wait at the same time, unless
-	// the command line has another -parallel.
-	flag.Set("test.parallel", "16")
+	flag.Set("test.parallel", strconv.Itoa(atOnce)) // unless the command line has another -parallel
 	testscript.Main(m, map[string]func(){"server": main})
 }
 
@@ -42,9 +41,8 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 	program := server.Command("server")
 	program.Go, program.Folder = true, folder
-	runner := &Runner{Root: Root(folder), Program: program, Stage: true,
+	runner := &Runner{Root: Root(folder), Program: program, Stage: true, Deadline: Deadline(t),
 		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
-	runner.Deadline = Deadline(t)
 	tell := runner.RunStory
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		tell = runner.RunAlone // who asks for a story gets that one

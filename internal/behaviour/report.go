@@ -21,9 +21,13 @@ type Report struct {
 // stagesOnly is why a story is left out that is not part of the contract.
 const stagesOnly = "only the stages are held to so much"
 
+// atOnce is how many stories are told at the same time where nobody says otherwise. They
+// mostly wait.
+const atOnce = 16
+
 // RunAll tells the stories of the stage about the runner's program, or all stories if
-// stage is nil, and calls told after each. It tells up to atOnce of them at the same time.
-func (t *Runner) RunAll(ctx context.Context, stage *Stage, atOnce int, told func(Result)) *Report {
+// stage is nil, and calls told after each, unless it is nil; see Run.
+func (t *Runner) RunAll(ctx context.Context, stage *Stage, told func(Result)) *Report {
 	t.Has = nil
 	scripts := Scripts()
 	if stage != nil {
@@ -166,8 +170,8 @@ func (r *Report) nearest() (near []Stage, misses []Result, counted int) {
 	return near, misses, counted
 }
 
-// next returns the stage that comes after those near, which is the last one at most.
-func next(near []Stage) Stage { return Stages[min(near[len(near)-1].Number, len(Stages)-1)] }
+// stageAfter returns the stage that comes after those near, which is the last one at most.
+func stageAfter(near []Stage) Stage { return Stages[min(near[len(near)-1].Number, len(Stages)-1)] }
 
 // Failures returns what failed of the stage that is nearest to the server, or, if the server
 // is like that one, of the stage after it.
@@ -175,7 +179,7 @@ func (r *Report) Failures() []Result {
 	near, misses, _ := r.nearest()
 	stage := near[0]
 	if len(misses) == 0 && r.Stage == nil {
-		stage = next(near)
+		stage = stageAfter(near)
 	}
 	return slices.DeleteFunc(Failures(r.Results), func(r Result) bool { return !stage.Has(r.Behaviour()) })
 }
@@ -203,7 +207,7 @@ func (r *Report) Verdict(who, again string) (text string, ok bool) {
 
 // reached says which stage a server is at that is like all those near.
 func (r *Report) reached(who string, near []Stage) string {
-	like, next := fmt.Sprintf("stage %d", near[0].Number), next(near)
+	like, next := fmt.Sprintf("stage %d", near[0].Number), stageAfter(near)
 	if len(near) > 1 { // stages 1 and 2, or 4 and 5, of a server that is not written in Go
 		like = fmt.Sprintf("stages %d and %d, which nobody can tell apart from outside",
 			near[0].Number, near[1].Number)

@@ -241,22 +241,26 @@ func (s *story) fail(format string, args ...any) error {
 	_, printed, _ = strings.Cut(printed, "\n")
 	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump that somebody asked for
 	if strings.TrimSpace(printed) != "" {
-		if alarm.MatchString(printed) {
-			s.hint = "" // the server's own words say more
-		}
-		seen += "\nIt printed:" + quote(printed)
+		seen += "\nIt printed:" + s.quote(printed)
 	}
 	return errors.New(seen)
 }
 
-// checkOutput says whether the server has printed nothing that no server should. If it
-// has, its own words say more than the hint, which is not shown.
+// checkOutput says whether the server has printed nothing that no server should.
 func (s *story) checkOutput() error {
 	if !alarm.MatchString(s.srv.Log()) {
 		return nil
 	}
-	s.hint = ""
-	return fmt.Errorf("The server printed:%s", quote(s.srv.Log()))
+	return fmt.Errorf("The server printed:%s", s.quote(s.srv.Log()))
+}
+
+// quote quotes what the server has printed. If that is a data race or a panic it says
+// more than the hint, which is not shown.
+func (s *story) quote(printed string) string {
+	if alarm.MatchString(printed) {
+		s.hint = ""
+	}
+	return quote(printed)
 }
 
 // dataRace is what the race detector prints.

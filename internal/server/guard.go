@@ -22,8 +22,11 @@ func KillAll() { endAll() }
 
 // RemoveAtEnd has a folder removed when this process has ended, however it does.
 func RemoveAtEnd(folder string) {
-	guard("rm -rf '"+strings.ReplaceAll(folder, "'", `'\''`)+"'", true)
+	guard("rm -rf "+ShellQuote(folder), true)
 }
+
+// ShellQuote returns a text as one word of a shell's command line.
+func ShellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 var (
 	guardMu sync.Mutex

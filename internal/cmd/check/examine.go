@@ -79,10 +79,7 @@ func (c *checker) check() int {
 	return 0
 }
 
-const (
-	atOnce   = 16               // stories, which mostly wait
-	patience = 10 * time.Minute // with a server, after which nothing more is decided
-)
+const patience = 10 * time.Minute // with a server, after which nothing more is decided
 
 // examine examines a server, and notes what came of it, which means nothing if it is
 // interrupted. The error says why it cannot be examined.
@@ -113,7 +110,7 @@ func (c *checker) examine(t *target) error {
 		return t.tellStory(runner)
 	}
 	told := 0
-	report := runner.RunAll(c.ctx, t.stage, atOnce, func(behaviour.Result) {
+	report := runner.RunAll(c.ctx, t.stage, func(behaviour.Result) {
 		told++
 		c.screen.Show(fmt.Sprintf("%d stories told", told))
 	})
@@ -125,7 +122,7 @@ func (c *checker) examine(t *target) error {
 
 // setVerdict notes in a line each what the server does, and then which stage it is like.
 func (t *target) setVerdict(report *behaviour.Report) {
-	who, again := "Your server", "make check SERVER='"+strings.ReplaceAll(t.spec, "'", `'\''`)+"' TELL=NAME"
+	who, again := "Your server", "make check SERVER="+server.ShellQuote(t.spec)+" TELL=NAME"
 	if *spec == "" {
 		who, again = t.name, fmt.Sprintf("make check STAGE=%d TELL=NAME", t.stage.Number)
 	}

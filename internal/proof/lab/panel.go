@@ -205,15 +205,14 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	p.lab.examining.Lock()
 	defer p.lab.examining.Unlock()
 	var stage *behaviour.Stage
-	again := "make check SERVER='" + p.Stage.Folder + "' TELL=NAME"
+	again := "make check SERVER=" + server.ShellQuote(p.Stage.Folder) + " TELL=NAME"
 	if p.Stage.Number > 0 {
 		stage, again = &p.Stage, "go test ./"+p.Stage.Folder+" -run /NAME -v"
 	}
 	runner := &behaviour.Runner{Root: ".", Program: program, Stage: stage != nil,
 		Deadline: time.Now().Add(5 * time.Minute)}
 	told := 0
-	const atOnce = 16 // as in check: stories mostly wait
-	report := runner.RunAll(ctx, stage, atOnce, func(behaviour.Result) {
+	report := runner.RunAll(ctx, stage, func(behaviour.Result) {
 		told++
 		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
 	})

@@ -53,8 +53,8 @@ func measure(t *testing.T, stage behaviour.Stage) column {
 		return nil
 	}
 	defer program.Close()
-	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has}
-	runner.Deadline = behaviour.Deadline(t)
+	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has,
+		Deadline: behaviour.Deadline(t)}
 	results := column{}
 	for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
 		results[r.Script] = r

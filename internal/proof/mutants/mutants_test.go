@@ -124,11 +124,11 @@ func scripts(t *testing.T, m *mutant, leads []string) []string {
 func slow(script string) bool { return strings.HasPrefix(script, "slow/") }
 
 func newRunner(t *testing.T, m *mutant, program *server.Program) *behaviour.Runner {
-	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: m.stage.Has}
+	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: m.stage.Has,
+		Deadline: behaviour.Deadline(t)}
 	if slow(m.leads) {
 		runner.Root = "."
 	}
-	runner.Deadline = behaviour.Deadline(t)
 	return runner
 }
 

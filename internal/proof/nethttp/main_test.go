@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 	stage5 := behaviour.Stages[4]
 	runner := &behaviour.Runner{Root: root, Program: open(t, "docs/examples/nethttp"), Has: stage5.Has}
 	var failed []string
-	for _, r := range runner.RunAll(t.Context(), &stage5, 16, nil).Results {
+	for _, r := range runner.RunAll(t.Context(), &stage5, nil).Results {
 		// A request that the server has read, but not yet handed to a handler when
 		// Shutdown comes, is dropped. A script cannot see whether it has been.
 		serving := strings.HasSuffix(r.Script, "-while-serving") || strings.HasSuffix(r.Script, "/interrupted-twice")
