@@ -151,7 +151,9 @@ func limitFiles(s *story, args []string) {
 	if args[0] == "+0" {
 		limit = -1
 	}
-	s.ts.Check(s.srv.LimitFiles(limit))
+	if err := s.srv.LimitFiles(limit); err != nil {
+		s.fatalf("The server's limit on open files cannot be set: %v.", err)
+	}
 }
 
 // startExits wants the patterns, regular expressions, to match the output in upper or
