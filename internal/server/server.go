@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"slices"
 	"strings"
@@ -108,6 +109,11 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.Dir = opt.Dir
 	cmd.Env = append(cmd.Environ(), opt.Env...)
 	cmd.ExtraFiles = opt.Extra
+	// What a shell starts with & ignores Ctrl-C, and so would a server: it inherits that,
+	// but no handler.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}

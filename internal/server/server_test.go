@@ -1,6 +1,30 @@
 package server
 
-import "testing"
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+// TestIgnored starts a server as go test & does, which a shell lets ignore Ctrl-C.
+func TestIgnored(t *testing.T) {
+	signal.Ignore(os.Interrupt)
+	defer signal.Reset(os.Interrupt)
+	s, err := Command("sh", "-c", "echo listening on http://127.0.0.1:1; exec sleep 60").Start(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Kill()
+	s.Signal(syscall.SIGINT)
+	state, err := s.Wait(Idle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state.String(); got != "signal: interrupt" {
+		t.Errorf("it ends with %s", got)
+	}
+}
 
 func TestListening(t *testing.T) {
 	for _, tt := range []struct{ printed, want string }{
