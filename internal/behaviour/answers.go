@@ -258,12 +258,12 @@ func takeTurns(s *story, args []string) {
 func overlap(s *story, args []string) {
 	crowd := s.named(args[0])
 	if read, unread := s.progress(crowd); unread > 0 {
-		s.fatalf("Of %d slow requests at the same time only %d are in progress together; "+
-			"the server has not even read the others.", len(crowd), read)
+		s.fatalf("Of %d slow requests at the same time the server has only %d in progress; "+
+			"it has not even read the others.", len(crowd), read)
 	}
 	time.Sleep(s.slow)
 	if waiting, _ := s.progress(crowd); waiting > 0 && runtime.GOOS == "linux" { // only Linux tells
-		s.fatalf("Of %d slow requests at the same time only %d were in progress together; "+
+		s.fatalf("Of %d slow requests at the same time the server had only %d in progress; "+
 			"the others have been read, and wait.", len(crowd), len(crowd)-waiting)
 	}
 	answer(s, []string{args[0], "200"})

@@ -76,7 +76,9 @@ func build(spec string, flags []string) (*Program, error) {
 	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
 	if out, err := build.CombinedOutput(); err != nil {
 		os.RemoveAll(temp)
-		return nil, &BuildError{spec, strings.TrimSpace(string(out))}
+		// The compiler says ./main.go, seen from the folder.
+		said := strings.ReplaceAll("\n"+string(out), "\n./", "\n"+filepath.Clean(spec)+"/")
+		return nil, &BuildError{spec, strings.TrimSpace(said)}
 	}
 	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
 		os.RemoveAll(temp)

@@ -1,3 +1,5 @@
+//go:build !386 && !s390x
+
 package visitor
 
 import (
@@ -7,7 +9,8 @@ import (
 )
 
 // Segments returns how many TCP segments with data the visitor has received: one for
-// each write of the server's, as long as the writes are small and apart.
+// each write of the server's, as long as the writes are small and apart. It uses a system
+// call that 386 and s390x do not have.
 func (v *Visitor) Segments() (int, error) {
 	// struct tcp_info of tcp(7); tcpi_data_segs_in came with Linux 4.6.
 	const dataSegsIn = 152
