@@ -284,38 +284,42 @@ func visit(s *story, args []string) {
 	}
 }
 
+var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
+
 // send returns when all is sent, or the server takes no more.
 func send(s *story, args []string) {
-	vs, pieces := s.named(args[0]), s.pieces(args[1:])
-	for _, v := range vs {
-		v.Send(pieces...)
+	vs := s.named(args[0])
+	for _, arg := range args[1:] {
+		piece := s.unquote(arg)
+		m := repetition.FindStringSubmatch(piece)
+		for _, v := range vs {
+			if m != nil && m[0] == piece { // and may be long
+				v.SendTimes(s.number(m[2]), m[1])
+			} else {
+				v.Send(repetition.ReplaceAllStringFunc(piece, func(r string) string {
+					m := repetition.FindStringSubmatch(r)
+					return strings.Repeat(m[1], s.number(m[2]))
+				}))
+			}
+		}
 	}
 	for _, v := range vs {
 		s.await(v.Sent)
 	}
 }
 
-var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
-
-// pieces makes of the arguments of a command what is to be sent.
-func (s *story) pieces(args []string) []string {
-	var pieces []string
-	for _, arg := range args {
-		text, err := strconv.Unquote(`"` + arg + `"`)
-		if err != nil {
-			s.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
-		}
-		pieces = append(pieces, repetition.ReplaceAllStringFunc(text, func(r string) string {
-			m := repetition.FindStringSubmatch(r)
-			return strings.Repeat(m[1], s.number(m[2]))
-		}))
+// unquote replaces the escapes of what is to be sent.
+func (s *story) unquote(arg string) string {
+	text, err := strconv.Unquote(`"` + arg + `"`)
+	if err != nil {
+		s.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 	}
-	return pieces
+	return text
 }
 
 func keepSending(s *story, args []string) {
 	for _, v := range s.named(args[0]) {
-		v.Repeat(s.pieces(args[1:])[0], 10*time.Millisecond) // until it is closed
+		v.Repeat(s.unquote(args[1]), 10*time.Millisecond) // until it is closed
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ type Visitor struct {
 	end   error     // io.EOF or a reset, once the server has ended the connection
 	ended time.Time // when that was seen
 
-	said     string        // all that has been given to Send
+	said     string        // all that has been given to Send, and once what was to SendTimes
 	sent     chan struct{} // closed once all that was to be sent is, or cannot be
 	sendErr  error
 	asked    time.Time     // when the first byte was sent
@@ -133,8 +134,22 @@ func (v *Visitor) drain(fd uintptr) (ended bool) {
 // not read, ends the sending.
 func (v *Visitor) Send(pieces ...string) {
 	for _, piece := range pieces {
-		v.enqueue(piece, func() error { return v.write(piece) })
+		v.SendTimes(1, piece)
 	}
+}
+
+// SendTimes is Send for a text that is sent so many times, with as few writes as are
+// reasonable. Go sets TCP_NODELAY, so that a small write is a packet.
+func (v *Visitor) SendTimes(n int, text string) {
+	v.enqueue(text, func() error {
+		most := max(1, 64<<10/max(1, len(text))) // of them in a write
+		for chunk := strings.Repeat(text, min(n, most)); n > 0; n -= most {
+			if _, err := io.WriteString(v.conn, chunk[:min(n, most)*len(text)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Repeat sends the piece again and again, once every interval, until the
@@ -142,7 +157,7 @@ func (v *Visitor) Send(pieces ...string) {
 func (v *Visitor) Repeat(piece string, interval time.Duration) {
 	v.enqueue("", func() error {
 		for last := time.Now(); ; {
-			if err := v.write(piece); err != nil {
+			if _, err := io.WriteString(v.conn, piece); err != nil {
 				return err
 			}
 			v.mu.Lock()
@@ -189,20 +204,8 @@ func (v *Visitor) enqueue(says string, write func() error) {
 	}()
 }
 
-// write writes in parts, because a single write would copy all of it at once. Go
-// sets TCP_NODELAY, so that a small write is a packet.
-func (v *Visitor) write(piece string) error {
-	for piece != "" {
-		n := min(len(piece), 64<<10)
-		if _, err := io.WriteString(v.conn, piece[:n]); err != nil {
-			return err
-		}
-		piece = piece[n:]
-	}
-	return nil
-}
-
-// Said returns all that has been given to Send, in one.
+// Said returns all that has been given to Send, in one. What is sent several times is in
+// it once.
 func (v *Visitor) Said() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
