@@ -191,7 +191,7 @@ func exits(s *story, args []string) {
 	idle := s.idle()
 	silent := func(v *visitor.Visitor) bool { return v.Said() == "" && !v.Ended() }
 	if !s.stage && slices.ContainsFunc(s.visitors, silent) {
-		idle += 5 * time.Second // which the server of net/http gives them
+		idle += 6 * time.Second // the server of net/http gives them five, counted in whole seconds
 	}
 	state, err := s.srv.Wait(idle)
 	if err != nil {

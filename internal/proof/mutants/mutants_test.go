@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 // that is to lead. All before it have to hold, and it has to fail for the reason
 // named, with the hint named.
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	table, err := readTable()
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +136,7 @@ func newRunner(t *testing.T, m *mutant, program *server.Program) *behaviour.Runn
 // TestSlowStories tells the stages themselves the stories that only mutants are told
 // otherwise. They have to hold.
 func TestSlowStories(t *testing.T) {
+	t.Parallel() // with TestMutants
 	files, err := filepath.Glob("testdata/slow/*.txtar")
 	if err != nil {
 		t.Fatal(err)
