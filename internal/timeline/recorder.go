@@ -54,6 +54,9 @@ func (r *Recorder) Now() time.Duration { return time.Since(r.began) }
 // Here is how many visitors are there.
 func (r *Recorder) Here() int { return len(r.guests) }
 
+// Underway says whether somebody was still connecting or sending at the last look.
+func (r *Recorder) Underway() bool { return r.underway }
+
 // Send has a visitor come who sends a request, or part of one, or stays silent.
 func (r *Recorder) Send(name, request string) {
 	g := &guest{Visitor: visitor.Connect(name, r.server.Addr), silent: request == ""}

@@ -78,7 +78,7 @@ func (p *panel) play(steps []string) string {
 	return strings.Join(append(parts, end.fates()...), "; ") + "."
 }
 
-// await waits until the server has been quiet, and cond holds. It gives up when the server has
+// await waits until all visitors have sent, the server has been quiet, and cond holds. It gives up when the server has
 // ended, or when nothing has happened to anybody for so long that nothing more will. It returns
 // what was seen of the server by then.
 func (p *panel) await(cond func() bool) (r run) {
@@ -87,6 +87,7 @@ func (p *panel) await(cond func() bool) (r run) {
 		p.do(func() {
 			p.next = time.Time{} // what is seen of the server is new, too
 			p.look()
+			quiet = quiet && p.recorder != nil && !p.recorder.Underway()
 			r = p.run
 			r.Lanes = slices.Clone(r.Lanes)
 			idle := time.Since(p.stirred) > time.Duration(p.Slow+p.Patience)*time.Second+server.Idle
