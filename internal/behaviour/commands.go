@@ -284,23 +284,13 @@ func visit(s *story, args []string) {
 	}
 }
 
-var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
-
 // send returns when all is sent, or the server takes no more.
 func send(s *story, args []string) {
 	vs := s.named(args[0])
 	for _, arg := range args[1:] {
-		piece := s.unquote(arg)
-		m := repetition.FindStringSubmatch(piece)
+		n, text := s.piece(arg)
 		for _, v := range vs {
-			if m != nil && m[0] == piece { // and may be long
-				v.SendTimes(s.number(m[2]), m[1])
-			} else {
-				v.Send(repetition.ReplaceAllStringFunc(piece, func(r string) string {
-					m := repetition.FindStringSubmatch(r)
-					return strings.Repeat(m[1], s.number(m[2]))
-				}))
-			}
+			v.SendTimes(n, text)
 		}
 	}
 	for _, v := range vs {
@@ -308,18 +298,28 @@ func send(s *story, args []string) {
 	}
 }
 
-// unquote replaces the escapes of what is to be sent.
-func (s *story) unquote(arg string) string {
+var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
+
+// piece returns the text that an argument has sent, and how many times: one that is nothing
+// but a repetition, as {a*30000000} is, is not put together.
+func (s *story) piece(arg string) (n int, text string) {
 	text, err := strconv.Unquote(`"` + arg + `"`)
 	if err != nil {
 		s.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 	}
-	return text
+	if m := repetition.FindStringSubmatch(text); m != nil && m[0] == text {
+		return s.number(m[2]), m[1]
+	}
+	return 1, repetition.ReplaceAllStringFunc(text, func(r string) string {
+		m := repetition.FindStringSubmatch(r)
+		return strings.Repeat(m[1], s.number(m[2]))
+	})
 }
 
 func keepSending(s *story, args []string) {
+	n, text := s.piece(args[1])
 	for _, v := range s.named(args[0]) {
-		v.Repeat(s.unquote(args[1]), 10*time.Millisecond) // until it is closed
+		v.Repeat(strings.Repeat(text, n), 10*time.Millisecond) // until it is closed
 	}
 }
 

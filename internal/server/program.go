@@ -38,7 +38,9 @@ type BuildError struct {
 }
 
 func (e *BuildError) Error() string {
-	return fmt.Sprintf("%s does not build:\n\t%s", e.Folder, strings.ReplaceAll(e.Output, "\n", "\n\t"))
+	// The compiler says ./main.go, seen from the folder.
+	said := strings.ReplaceAll("\n"+e.Output, "\n./", "\n"+filepath.Clean(e.Folder)+"/")
+	return fmt.Sprintf("%s does not build:%s", e.Folder, strings.ReplaceAll(said, "\n", "\n\t"))
 }
 
 // Open makes a Program of a folder that holds a Go main package, which it
@@ -76,9 +78,7 @@ func build(spec string, flags []string) (*Program, error) {
 	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
 	if out, err := build.CombinedOutput(); err != nil {
 		os.RemoveAll(temp)
-		// The compiler says ./main.go, seen from the folder.
-		said := strings.ReplaceAll("\n"+string(out), "\n./", "\n"+filepath.Clean(spec)+"/")
-		return nil, &BuildError{spec, strings.TrimSpace(said)}
+		return nil, &BuildError{spec, strings.TrimSpace(string(out))}
 	}
 	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
 		os.RemoveAll(temp)

@@ -78,9 +78,9 @@ func (p *panel) play(steps []string) string {
 	return strings.Join(append(parts, end.fates()...), "; ") + "."
 }
 
-// await waits until all visitors have sent, the server has been quiet, and cond holds. It gives up when the server has
-// ended, or when nothing has happened to anybody for so long that nothing more will. It returns
-// what was seen of the server by then.
+// await waits until all visitors have sent, the server has been quiet, and cond holds. It gives
+// up when the server has ended, or when nothing has happened to anybody for so long that nothing
+// more will. It returns what was seen of the server by then.
 func (p *panel) await(cond func() bool) (r run) {
 	for quiet := false; ; quiet = true {
 		over := false
