@@ -31,17 +31,17 @@ timeline: ## see who is served when, stage by stage; STAGE=3, or SERVER=./_mine
 	bin/timeline$(target) $(ARGS)
 
 lab: ## the five servers live, side by side, in a browser; STAGE=3, SERVER=./_mine
-	go build -C internal/proof -o ../../bin/lab ./lab
+	go build -C internal/tools -o ../../bin/lab ./lab
 	bin/lab$(target) $(ARGS)
 
 bench: ## what each stage costs; QUICK=1 for a first look, SERVER=./_mine for yours too
-	go build -C internal/proof -o ../../bin/bench ./bench
+	go build -C internal/tools -o ../../bin/bench ./bench
 	bin/bench$(if $(QUICK), -rounds 1 -bench '=64/s|=1/slow|=1000')$(server) $(ARGS)
 
 # For whoever works on the workbook.
 
 proof: ## hold the pages, the stories and the tools to their word
-	cd internal/proof && go test -count=1 ./...
+	cd internal/tools && go test -count=1 ./...
 
 ci: ## all that CI checks
 	.ci/run
@@ -50,14 +50,14 @@ race: ## the stages' tests, with the race detector in the servers too
 	GORACE=atexit_sleep_ms=10 go test -race ./stage*
 
 pages: ## write excerpts, diffs and numbers of lines into the pages
-	cd internal/proof && go test ./book -run Pages -update
+	cd internal/tools && go test ./proof/book -run Pages -update
 
 figures: ## record the stages anew, and draw them and the lab into docs/figures
-	cd internal/proof && go test -count=1 ./timeline -run Figures -update
-	cd internal/proof && go test -count=1 ./browser -run Picture -picture ../../../docs/figures/lab.png
+	cd internal/tools && go test -count=1 ./proof/timeline -run Figures -update
+	cd internal/tools && go test -count=1 ./proof/browser -run Picture -picture ../../../../docs/figures/lab.png
 
 measurements: ## measure in seven rounds, into the tables of the pages
-	go build -C internal/proof -o ../../bin/bench ./bench
+	go build -C internal/tools -o ../../bin/bench ./bench
 	bin/bench -rounds 7 -update
 
 .PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline lab bench proof ci race pages figures measurements

@@ -144,7 +144,7 @@ func (s *session) setUp() error {
 	return nil
 }
 
-var proofTest = regexp.MustCompile(`^internal/proof/.*(_test\.go$|/testdata/)`)
+var proofTest = regexp.MustCompile(`^internal/tools/.*(_test\.go$|/testdata/)`)
 
 // copyFiles makes the files of the page's copy what they are in the repository. It leaves
 // out the proof's tests: among them is this one, which a session is not to run.

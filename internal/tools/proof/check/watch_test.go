@@ -16,7 +16,7 @@ import (
 // file, which here is a pipe, watch appends plain text.
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	const stage = "../../../stage3-spawned"
+	const stage = "../../../../stage3-spawned"
 	folder := filepath.Join(t.TempDir(), "mine")
 	if err := os.CopyFS(folder, os.DirFS(stage)); err != nil {
 		t.Fatal(err)

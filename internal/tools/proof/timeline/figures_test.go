@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "record the stages anew, and draw the figures: make figures")
 
-const root = "../../.."
+const root = "../../../.."
 
 // TestFigures compares the figures with what is drawn from the recordings in testdata.
 func TestFigures(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the ladder that was measured into the pages that show it")
 
-const root = "../../.."
+const root = "../../../.."
 
 func TestMatrix(t *testing.T) {
 	columns := make([]column, len(behaviour.Stages))

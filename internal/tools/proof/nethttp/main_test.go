@@ -13,7 +13,7 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-const root = "../../.."
+const root = "../../../.."
 
 func open(t *testing.T, folder string) *server.Program {
 	t.Helper()

@@ -59,7 +59,7 @@ func diff(from, to string) gotextdiff.Unified {
 func (b *Book) checkWritten(p *page) {
 	if d := diff(string(p.source), b.written(p)); len(d.Hunks) > 0 {
 		p.problemf(d.Hunks[0].FromLine, "the page is not what its sources say; "+
-			"to write it: cd internal/proof && go test ./book -run Pages -update\n%s", d)
+			"to write it: cd internal/tools && go test ./proof/book -run Pages -update\n%s", d)
 	}
 }
 

@@ -1,4 +1,4 @@
-module example.com/concurrent-web-server/internal/proof
+module example.com/concurrent-web-server/internal/tools
 
 go 1.25.0
 

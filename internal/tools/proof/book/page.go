@@ -162,7 +162,7 @@ func (p *page) addBlock(n *ast.FencedCodeBlock, line int) {
 	}
 	if m := comment.FindStringSubmatch(p.lines[max(0, line-2)]); m != nil {
 		if !slices.Contains(kinds, m[1]) {
-			p.problemf(line-1, "the comment %q means nothing before a block; see internal/proof/book/README.md", m[0])
+			p.problemf(line-1, "the comment %q means nothing before a block; see internal/tools/proof/book/README.md", m[0])
 		}
 		blk.kind, blk.args = m[1], m[2]
 	} else if blk.kind != "console" {

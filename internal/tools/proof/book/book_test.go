@@ -51,7 +51,7 @@ func bound(t *testing.T) context.Context {
 	return ctx
 }
 
-var root = filepath.Join("..", "..", "..")
+var root = filepath.Join("..", "..", "..", "..")
 
 // TestPages checks all of the pages that can be checked without running anything.
 func TestPages(t *testing.T) {

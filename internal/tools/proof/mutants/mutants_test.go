@@ -16,7 +16,7 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-const root = "../../.."
+const root = "../../../.."
 
 func TestMain(m *testing.M) {
 	flag.Parse()

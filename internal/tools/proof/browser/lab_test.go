@@ -29,7 +29,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-const workbook = "../../.."
+const workbook = "../../../.."
 
 var (
 	program string          // the lab's
@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(temp)
 	program = filepath.Join(temp, "lab")
 	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = "../lab"
+	build.Dir = "../../lab"
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("%s", out)
 		return 1

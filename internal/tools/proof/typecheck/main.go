@@ -1,7 +1,7 @@
 // Typecheck prints what does not compile, in both modules, tests and all, on the systems
 // that it is told:
 //
-//	go run ./typecheck darwin freebsd openbsd netbsd
+//	go run ./proof/typecheck darwin freebsd openbsd netbsd
 //
 // It reads the standard library from source. go vet would have to compile it first for
 // each system, which takes ten times as long.

@@ -37,7 +37,7 @@ var (
 		{"stage4", "stage 4", "stage4-nonblocking-accept", patient, "^$"},
 		{"stage5", "stage 5", "stage5-testable", patient, "^$"},
 		{"nethttp", "net/http", "docs/examples/nethttp", patient, "^$"},
-		{"limit", "the limit", "internal/proof/bench/limit", nil, "Beside|Silent"},
+		{"limit", "the limit", "internal/tools/bench/limit", nil, "Beside|Silent"},
 	}
 )
 

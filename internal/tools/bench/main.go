@@ -36,7 +36,7 @@ import (
 	"example.com/concurrent-web-server/internal/server"
 )
 
-const rawFile = "internal/proof/bench/testdata/bench.txt"
+const rawFile = "internal/tools/bench/testdata/bench.txt"
 
 var (
 	rounds = flag.Int("rounds", 3, "measure everything `n` times; 0 takes what is kept in "+rawFile)

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const root = "../../.."
+const root = "../../../.."
 
 // binary is the check that is tested.
 var binary string
@@ -148,8 +148,8 @@ var examinations = []struct {
 		[]string{"no-such-server -v ended (exit status 127) before it listened", "not found"}},
 	{"no such story", []string{"-stage", "3", "-tell", "pages/no-such"}, 1,
 		[]string{`There is no story "pages/no-such"`}},
-	{"a folder without a program", []string{"-server", "../../../docs/examples"}, 1,
-		[]string{"../../../docs/examples does not build:\n\tno Go files", "name the command that starts it"}},
+	{"a folder without a program", []string{"-server", "../../../../docs/examples"}, 1,
+		[]string{"../../../../docs/examples does not build:\n\tno Go files", "name the command that starts it"}},
 
 	{"prints nothing", []string{"-server", "'SERVERS' prints-nothing"}, 1,
 		[]string{`with -addr 127.0.0.1:0 and does not say "listening on http://HOST:PORT".`, "It printed nothing.", "Is the line flushed?", "docs/your-own-server.md"}},
@@ -178,7 +178,7 @@ var examinations = []struct {
 	{"answers in pieces", []string{"-server", "'SERVERS' in-pieces", "-tell", "pages/few-writes"}, 1,
 		[]string{"testdata/pages/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
 
-	{"stage 3", []string{"-server", "../../../stage3-spawned"}, 0,
+	{"stage 3", []string{"-server", "../../../../stage3-spawned"}, 0,
 		[]string{
 			"pages                    yes\none at a time            no\nmany at once             yes\n",
 			"\nwhere is goroutine 1     in Accept [syscall], as in stage 3\n",
@@ -186,13 +186,13 @@ var examinations = []struct {
 		}},
 	{"stage 4, by its number", []string{"-stage", "4"}, 0,
 		[]string{"stage4-nonblocking-accept behaves like stage 4.\n"}},
-	{"stage 3 is no stage 4", []string{"-stage", "4", "-server", "../../../stage3-spawned"}, 1,
+	{"stage 3 is no stage 4", []string{"-stage", "4", "-server", "../../../../stage3-spawned"}, 1,
 		[]string{"Your server does not behave like stage 4: ", "The first that does not:\n\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
-	{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../stage2-sequential-async"}, 1,
+	{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../../stage2-sequential-async"}, 1,
 		[]string{"testdata/goroutine-1-serves/slow-request.txtar, line ", "See docs/stage1-blocking.md"}},
-	{"one story that holds", []string{"-server", "../../../stage3-spawned", "-tell", "testdata/pages/home.txtar"}, 0,
+	{"one story that holds", []string{"-server", "../../../../stage3-spawned", "-tell", "testdata/pages/home.txtar"}, 0,
 		[]string{"> visit anna /\n> answer anna 200 Hello!\n", "\npages/home passed\n"}},
-	{"one story that does not", []string{"-server", "../../../stage3-spawned", "-tell", "waiting-is-free/accept"}, 1,
+	{"one story that does not", []string{"-server", "../../../../stage3-spawned", "-tell", "waiting-is-free/accept"}, 1,
 		[]string{"> dump\n", "\n\ntestdata/waiting-is-free/accept.txtar, line ", "Expected some goroutine [IO wait] in accept."}},
 }
 
@@ -230,7 +230,7 @@ func TestInterrupted(t *testing.T) {
 		args  []string
 		ready func(s *session) bool
 	}{
-		{"while it builds", []string{"-server", "../../../stage3-spawned"}, building},
+		{"while it builds", []string{"-server", "../../../../stage3-spawned"}, building},
 		{"as the first server starts", []string{"-server", "'SERVERS' leaves-a-process"}, started(1)},
 		{"amid the stories", []string{"-server", "'SERVERS' leaves-a-process"}, started(12)},
 		{"amid one story", []string{"-server", "'SERVERS' leaves-a-process", "-tell", "one-at-a-time/slow-request"}, started(8)},
