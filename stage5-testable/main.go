@@ -18,13 +18,11 @@ import (
 	"time"
 )
 
-// Not the set of package flag: the tests run main in their own binary, whose flags are there.
 var (
-	flags = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
-	addr  = flags.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
-	slow  = flags.Duration("slow", 5*time.Second, "how long GET /sleep takes")
+	addr = flag.String("addr", "127.0.0.1:7878", "listen on `host:port`; port 0 picks a free one")
+	slow = flag.Duration("slow", 5*time.Second, "how long GET /sleep takes")
 
-	patience = flags.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
+	patience = flag.Duration("patience", 10*time.Second, "how long a visitor may take to send a request")
 )
 
 //go:embed hello.html
@@ -35,10 +33,10 @@ var notFoundPage string
 
 func main() {
 	log.SetFlags(0)
-	flags.Parse(os.Args[1:])
-	if flags.NArg() > 0 || *slow < 0 || *patience <= 0 {
+	flag.Parse()
+	if flag.NArg() > 0 || *slow < 0 || *patience <= 0 {
 		log.Printf("unexpected argument, or too short a duration: %q", os.Args[1:])
-		flags.Usage()
+		flag.Usage()
 		os.Exit(2)
 	}
 	listener, err := net.Listen("tcp", *addr)

@@ -27,7 +27,22 @@ import (
 // stage's server as well, when it is started under the name server.
 func Main(m *testing.M, main func()) {
 	flag.Set("test.parallel", strconv.Itoa(atOnce)) // unless the command line has another -parallel
-	testscript.Main(m, map[string]func(){"server": main})
+	testscript.Main(m, map[string]func(){"server": func() {
+		flag.CommandLine = stageFlags()
+		main()
+	}})
+}
+
+// stageFlags returns the flags of the stage without those of the testing package, which its
+// test binary has as well.
+func stageFlags() *flag.FlagSet {
+	flags := flag.NewFlagSet("server", flag.ExitOnError)
+	flag.VisitAll(func(f *flag.Flag) {
+		if !strings.HasPrefix(f.Name, "test.") {
+			flags.Var(f.Value, f.Name, f.Usage)
+		}
+	})
+	return flags
 }
 
 // Test checks that the stage in the current folder has the behaviours, which are

@@ -179,9 +179,9 @@ func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 		for file, text := range files {
 			write(t, filepath.Join(source, file), text)
 			text = strings.Replace(text, "package main\n", "package "+name+"\n", 1)
-			text = strings.Replace(text, "\nfunc main() {", "\nfunc Main() {", 1)
 			write(t, filepath.Join(temp, name, file), text)
 		}
+		write(t, filepath.Join(temp, name, "flags.go"), "package "+name+ownFlags)
 		write(t, filepath.Join(temp, "source", name, "go.mod"), "module example.com/concurrent-web-server\n\ngo 1.25\n")
 		packages[race] = append(packages[race], name)
 		p := server.Command(filepath.Join(temp, binary(race)), name)
@@ -202,6 +202,25 @@ func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 	}
 	return programs
 }
+
+// ownFlags is the rest of a file of each mutant, which gives it a set of flags of its own: all
+// are packages of one program. It is initialized before main.go is.
+const ownFlags = `
+
+import "flag"
+
+var flags = newFlags()
+
+func newFlags() *flag.FlagSet {
+	flag.CommandLine = flag.NewFlagSet("server", flag.ExitOnError)
+	return flag.CommandLine
+}
+
+func Main() {
+	flag.CommandLine = flags
+	main()
+}
+`
 
 const module = "example.com/concurrent-web-server/mutants"
 
