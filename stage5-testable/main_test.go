@@ -11,6 +11,7 @@ func TestMain(m *testing.M) { behaviour.Main(m, main) }
 func TestStage(t *testing.T) {
 	behaviour.Test(t,
 		"pages",
+		"manners",
 		"command-line",
 		"many-at-once",
 		"waiting-is-free",

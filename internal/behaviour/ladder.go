@@ -20,7 +20,8 @@ type topic struct {
 // fail, the first of them in this order is the one to be told: it is the nearest to
 // the cause.
 var topics = []topic{
-	{"serves its pages", "pages", `home not-found few-writes slow packets cut-short one-request not-http
+	{"serves its pages", "pages", "home slow"},
+	{"answers as HTTP asks", "manners", `not-found few-writes packets cut-short one-request not-http
 		request-line odd-headers cookies too-long visitor-resets visitors-leave accept-fails`},
 	{"serves one visitor at a time", "one-at-a-time", "slow-request silent-visitor take-turns"},
 	{"serves many visitors at once", "many-at-once",
@@ -75,14 +76,14 @@ func (s Stage) Has(behaviour string) bool { return slices.Contains(s.Behaviours,
 
 // Stages are the five, from the first on.
 var Stages = []Stage{
-	{1, "stage1-blocking", "a server answers at all", []string{"pages", "command-line",
+	{1, "stage1-blocking", "a server answers at all", []string{"pages", "manners", "command-line",
 		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves"}},
-	{2, "stage2-sequential-async", "the handler runs in a goroutine of its own", []string{"pages",
+	{2, "stage2-sequential-async", "the handler runs in a goroutine of its own", []string{"pages", "manners",
 		"command-line", "one-at-a-time", "waiting-holds-a-thread", "goroutine-1-awaits", "forgotten-await"}},
-	{3, "stage3-spawned", "no visitor waits for another", []string{"pages", "command-line",
+	{3, "stage3-spawned", "no visitor waits for another", []string{"pages", "manners", "command-line",
 		"many-at-once", "waiting-holds-a-thread", "accept-holds-a-thread"}},
-	{4, "stage4-nonblocking-accept", "waiting for a visitor holds no thread", []string{"pages", "command-line",
+	{4, "stage4-nonblocking-accept", "waiting for a visitor holds no thread", []string{"pages", "manners", "command-line",
 		"many-at-once", "waiting-is-free", "accept-is-parked"}},
-	{5, "stage5-testable", "the handler can be tested without a network", []string{"pages", "command-line",
+	{5, "stage5-testable", "the handler can be tested without a network", []string{"pages", "manners", "command-line",
 		"many-at-once", "waiting-is-free", "accept-is-parked", "without-a-network"}},
 }

@@ -175,12 +175,12 @@ var examinations = []struct {
 		[]string{"Your server does not behave like stage 3: "}},
 	{"lines end in LF", []string{"-server", "'SERVERS' lines-end-in-lf"}, 0,
 		[]string{"pages                    no\n\nYour server is like no stage yet:\n\ntestdata/pages/home.txtar, line 5:\n", `do not all end in \r\n`}},
-	{"answers in pieces", []string{"-server", "'SERVERS' in-pieces", "-tell", "pages/few-writes"}, 1,
-		[]string{"testdata/pages/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
+	{"answers in pieces", []string{"-server", "'SERVERS' in-pieces", "-tell", "manners/few-writes"}, 1,
+		[]string{"testdata/manners/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
 
 	{"stage 3", []string{"-server", "../../../../stage3-spawned"}, 0,
 		[]string{
-			"pages                    yes\none at a time            no\nmany at once             yes\n",
+			"pages                    yes\nmanners                  yes\none at a time            no\nmany at once             yes\n",
 			"\nwhere is goroutine 1     in Accept [syscall], as in stage 3\n",
 			"Your server behaves like stage 3. What stage 4 adds: waiting for a visitor holds no thread. See docs/stage4-nonblocking-accept.md\n",
 		}},

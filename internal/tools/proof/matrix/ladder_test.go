@@ -12,7 +12,7 @@ type row struct {
 
 // ladder is the table that the README shows.
 var ladder = []row{
-	{"serves `/`, and 404 for the rest", "pages/home pages/not-found", "", "gets no answer"},
+	{"serves `/`, and 404 for the rest", "pages/home manners/not-found", "", "gets no answer"},
 	{"the handler runs in its own goroutine",
 		"goroutine-1-awaits/slow-request|accept-holds-a-thread/slow-request|accept-is-parked/slow-request",
 		"goroutine-1-serves/slow-request", ""},

@@ -11,7 +11,7 @@
 //
 //   - A buffer of 64 KiB for everybody. Memory that nobody has written to is no memory:
 //     300 silent visitors cost as much as before. (Where such buffers are filled,
-//     pages/visitors-leave sees more than 16 MiB.)
+//     manners/visitors-leave sees more than 16 MiB.)
 //   - A close-on-exec flag that is not set. No stage starts a program.
 //   - EINTR or ECONNABORTED from accept as failures. The runtime restarts what a
 //     signal interrupts, and Linux reports no visitor who has left.

@@ -56,7 +56,7 @@ func TestMutants(t *testing.T) {
 // megabytes. Before the one that is to lead they are told only of the mutants of which all
 // stories are told.
 var costly = []string{
-	"pages/too-long", "pages/visitors-leave", "pages/accept-fails",
+	"manners/too-long", "manners/visitors-leave", "manners/accept-fails",
 	"many-at-once/fifty-slow-requests", "many-at-once/no-descriptors-left",
 	"waiting-holds-a-thread/silent-visitors", "waiting-is-free/silent-visitors",
 }
