@@ -58,17 +58,19 @@ func Record(p *server.Program, slow time.Duration, watch func(Recording)) (Recor
 	}
 	defer s.Kill()
 	r.Patience = given
-	recorder := NewRecorder(s, time.Now(), func(e Event) { r.Events = append(r.Events, e) })
+	began := time.Now()
+	recorder := NewRecorder(s, func() time.Duration { return time.Since(began) },
+		func(e Event) { r.Events = append(r.Events, e) })
 	defer recorder.Close(Ignored)
 
 	expected := play
 	for ; ; time.Sleep(resolution) {
 		for len(expected) > 0 && recorder.Now() >= scaled(expected[0].arrives, slow) {
-			recorder.Send(expected[0].visitor, expected[0].request)
+			recorder.Send(expected[0].request, expected[0].visitor)
 			expected = expected[1:]
 		}
 		if recorder.Now() >= scaled(leaves, slow) {
-			recorder.Leave(false, func(name string) bool { return name == silent })
+			recorder.Leave(false, func(name string, _, _ bool) bool { return name == silent })
 		}
 		recorder.Look()
 		if recorder.Now() >= scaled(curtain, slow) {

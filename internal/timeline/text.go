@@ -16,6 +16,7 @@ type Style struct {
 // drawing needs no color, which is the parameter of the escape sequence that selects it.
 var glyphs = map[Kind]struct{ char, ascii, color string }{
 	Arrives:  {"·", ".", "31"}, // and waits
+	Accepted: {"╌", "-", "33"},
 	Served:   {"━", "=", "32"},
 	Answered: {"●", "*", "1;32"},
 	Dropped:  {"×", "x", "1;35"},
@@ -81,6 +82,7 @@ func Legend(s Style, blind bool) string {
 		entry(Arrives, 3, "waiting or being served")
 	} else {
 		entry(Arrives, 3, "waiting")
+		entry(Accepted, 3, "accepted")
 		entry(Served, 3, "being served")
 	}
 	entry(Answered, 1, "answered")

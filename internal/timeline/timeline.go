@@ -34,7 +34,8 @@ type Kind string
 
 const (
 	Arrives  Kind = "arrives"         // asks for a connection
-	Served   Kind = "is being served" // the server has accepted the connection and read what was sent
+	Accepted Kind = "is accepted"     // the server waits for what they have to say
+	Served   Kind = "is being served" // the server has accepted the connection and read the request
 	Answered Kind = "is answered"     // the reply has come, all of it
 	Dropped  Kind = "is dropped"      // the server has ended the connection, and there was no reply
 	Leaves   Kind = "leaves"          // has had enough of it
@@ -42,6 +43,9 @@ const (
 	Lost     Kind = "is lost"         // the server has died while they were there
 	Ignored  Kind = "is ignored"      // the recording ended, and nothing had come
 )
+
+// lasts says whether the visitor is still there after the event.
+func (k Kind) lasts() bool { return k == Arrives || k == Accepted || k == Served }
 
 // Word returns what is left to say of a visitor to whom a last event happened.
 func (k Kind) Word() string {
@@ -58,7 +62,8 @@ type Lane struct {
 	End     Kind   // what happened at the end of the last span, if it is over
 }
 
-// A Span is a time in which a visitor waits, if its Kind is Arrives, or is Served.
+// A Span is a time in which a visitor waits, if its Kind is Arrives, in which the server
+// waits for them, if it is Accepted, or in which they are Served.
 type Span struct {
 	Kind     Kind
 	From, To time.Duration
@@ -77,13 +82,13 @@ func (r Recording) Lanes() []Lane {
 			}
 			last := len(l.Spans) - 1
 			switch {
-			case e.Kind == Served && e.At-l.Spans[last].From < r.Horizon()/50:
-				l.Spans[last].Kind = Served
+			case e.Kind.lasts() && last >= 0 && e.At-l.Spans[last].From < r.Horizon()/50:
+				l.Spans[last].Kind = e.Kind
 				continue
 			case last >= 0:
 				l.Spans[last].To = e.At
 			}
-			if e.Kind == Arrives || e.Kind == Served {
+			if e.Kind.lasts() {
 				l.Spans = append(l.Spans, Span{e.Kind, e.At, r.Now})
 			} else {
 				l.End = e.Kind

@@ -18,6 +18,7 @@ var everything = Recording{
 		{150 * time.Millisecond, "quick 1", Arrives},
 		{150 * time.Millisecond, "quick 1", Refused},
 		{300 * time.Millisecond, "silent", Arrives},
+		{400 * time.Millisecond, "silent", Accepted},
 		{450 * time.Millisecond, "quick 2", Arrives},
 		{500 * time.Millisecond, "quick 2", Served},
 		{600 * time.Millisecond, "quick 3", Arrives},
@@ -31,7 +32,7 @@ func TestText(t *testing.T) {
 mine  -slow 1s
 slow     =======================================
 quick 1    .! refused
-silent        ..................................
+silent        ..--------------------------------
 quick 2          .==============x dropped
 quick 3             ............................? ignored
          |0s                |1s                 |2s
@@ -57,7 +58,7 @@ var inTurn = Recording{
 		{1010 * time.Millisecond, "slow", Answered},
 		{1010 * time.Millisecond, "quick 1", Served},
 		{1010 * time.Millisecond, "quick 1", Answered},
-		{1010 * time.Millisecond, "silent", Served},
+		{1010 * time.Millisecond, "silent", Accepted},
 		{1700 * time.Millisecond, "silent", Leaves},
 		{1710 * time.Millisecond, "quick 2", Served},
 		{1710 * time.Millisecond, "quick 2", Answered},

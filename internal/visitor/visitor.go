@@ -46,13 +46,23 @@ type Visitor struct {
 }
 
 // Connect begins to connect to addr and returns at once. End it with Close or Reset.
-func Connect(name, addr string) *Visitor {
+func Connect(name, addr string) *Visitor { return ConnectAfter(nil, name, addr) }
+
+// ConnectAfter is Connect for a visitor who begins to connect when another one has connected, or
+// cannot. So the server has them in the order in which they were called.
+func ConnectAfter(first *Visitor, name, addr string) *Visitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &Visitor{Name: name, Arrived: time.Now(), cancel: cancel,
 		connected: make(chan struct{}), received: make(chan struct{})}
 	v.sent = v.connected
 	go func() {
 		defer close(v.received)
+		if first != nil {
+			select {
+			case <-first.connected:
+			case <-ctx.Done():
+			}
+		}
 		dialer := net.Dialer{KeepAlive: -1}
 		conn, err := dialer.DialContext(ctx, "tcp", addr)
 		if err == nil {

@@ -94,6 +94,7 @@ func (p *panel) look() (runs bool) {
 		return false
 	}
 	p.recorder.Look()
+	p.Here = p.recorder.Here()
 	if p.server.Exited() {
 		p.ended("")
 	} else if time.Now().After(p.next) {
@@ -104,11 +105,13 @@ func (p *panel) look() (runs bool) {
 
 // tell puts into the panel what has happened to a visitor.
 func (p *panel) tell(e timeline.Event) {
-	p.stirred = time.Now()
 	at := max(e.At.Milliseconds(), 1)
+	if e.Kind == timeline.Accepted {
+		e.Kind = timeline.Served
+	}
 	if e.Kind == timeline.Arrives {
-		p.Here++
-		if len(p.Lanes) == timeline.Followed { // those who are gone make room first
+		const most = 100
+		if len(p.Lanes) == most { // those who are gone make room first
 			i := max(slices.IndexFunc(p.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
 			p.Lanes = slices.Delete(p.Lanes, i, i+1)
 		}
@@ -124,8 +127,6 @@ func (p *panel) tell(e timeline.Event) {
 		return
 	}
 	l.Over = at
-	p.Here--
-	p.Counts[e.Kind]++
 }
 
 // send has visitors of a kind come; no group, if many are there already.
@@ -133,9 +134,7 @@ func (p *panel) send(kind string, names []string) {
 	if p.recorder == nil || p.Here > many && len(names) > 1 {
 		return
 	}
-	for _, name := range names {
-		p.recorder.Send(name, requests[kind])
-	}
+	p.recorder.Send(requests[kind], names...)
 }
 
 // leave has all leave who are silent, or else the one who came last, with a reset.
@@ -144,7 +143,7 @@ func (p *panel) leave(silent bool) {
 		return
 	}
 	n, last := 0, p.Here
-	p.recorder.Leave(!silent, func(name string) bool {
+	p.recorder.Leave(!silent, func(name string, _, _ bool) bool {
 		n++
 		return silent && strings.HasPrefix(name, "silent ") || !silent && n == last
 	})
@@ -239,7 +238,6 @@ type run struct {
 
 	server      *server.Server
 	recorder    *timeline.Recorder // nil unless the server runs
-	stirred     time.Time          // when something last happened to a visitor
 	interrupted bool
 	dumps       int                  // how often the server has told of its goroutines
 	next        time.Time            // when the server is to be observed
@@ -268,16 +266,17 @@ func (p *panel) restart() {
 		p.failed(err)
 		return
 	}
+	clock := func() time.Duration { return time.Since(p.lab.began) }
+	recorder := timeline.NewRecorder(s, clock, p.tell)
 	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, Accepted: -1,
-		server: s, recorder: timeline.NewRecorder(s, p.lab.began, p.tell), stirred: time.Now(),
-		Counts: map[timeline.Kind]int{}, since: map[string]time.Time{}}
+		server: s, recorder: recorder, Counts: recorder.Counts, since: map[string]time.Time{}}
 }
 
 // ended puts into the panel how the server has ended.
 func (p *panel) ended(says string) {
 	p.recorder.Look() // what it has sent before it ended
 	p.recorder.Close(timeline.Lost)
-	p.recorder = nil
+	p.recorder, p.Here = nil, 0
 	if state, _ := p.server.Wait(0); says == "" {
 		says = fmt.Sprintf("It has ended: %v.", state)
 	}

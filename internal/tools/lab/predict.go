@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/timeline"
 )
 
 // A question is answered by what a server does: the steps are done, and what is then seen is
@@ -90,7 +91,7 @@ func (p *panel) await(cond func() bool) (r run) {
 			quiet = quiet && p.recorder != nil && !p.recorder.Underway()
 			r = p.run
 			r.Lanes = slices.Clone(r.Lanes)
-			idle := time.Since(p.stirred) > time.Duration(p.Slow+p.Patience)*time.Second+server.Idle
+			idle := p.recorder != nil && p.lab.idle(p.recorder) > time.Duration(p.Slow+p.Patience)*time.Second+server.Idle
 			over = p.recorder == nil || quiet && (cond() || idle)
 		})
 		if over {
@@ -99,6 +100,9 @@ func (p *panel) await(cond func() bool) (r run) {
 		r.server.AwaitQuiet(server.Settled)
 	}
 }
+
+// idle is how long nothing has happened to the visitors of a recorder.
+func (l *lab) idle(r *timeline.Recorder) time.Duration { return r.Now() - r.Stirred }
 
 // fates says what came of the visitors, each of whom has a lane, and of the server.
 func (r run) fates() (parts []string) {
