@@ -26,7 +26,14 @@ import (
 // Main is what a stage's TestMain calls: it lets the test binary be the
 // stage's server as well, when it is started under the name server.
 func Main(m *testing.M, main func()) {
-	flag.Set("test.parallel", strconv.Itoa(atOnce)) // unless the command line has another -parallel
+	if filepath.Base(os.Args[0]) != "server" {
+		flag.Set("test.parallel", strconv.Itoa(atOnce)) // unless the command line has another -parallel
+		server.EndWithParent()                          // go, which may be killed
+		if _, err := server.CleanUpAtEnd("test"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	testscript.Main(m, map[string]func(){"server": func() {
 		flag.CommandLine = stageFlags()
 		main()

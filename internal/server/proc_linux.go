@@ -196,21 +196,3 @@ func prlimit(pid int, set, get *syscall.Rlimit) error {
 	}
 	return nil
 }
-
-// BecomeSubreaper makes this process the parent of all that its servers start and
-// leave behind, so that KillOrphans finds them.
-func BecomeSubreaper() {
-	const setChildSubreaper = 36 // see prctl(2)
-	syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0)
-}
-
-// KillOrphans kills all that servers have left behind, such as a process that
-// went into the background. It is for a process that is about to end.
-func KillOrphans() {
-	own := syscall.Getpgrp()
-	for _, pid := range ProcessTree(os.Getpid())[1:] {
-		if group, err := syscall.Getpgid(pid); err == nil && group != own && int64(pid) != guardPID.Load() {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-}

@@ -33,8 +33,3 @@ func (p Processes) Asleep() (bool, error)       { return false, errors.ErrUnsupp
 
 // Visitors knows of no connections here.
 func Visitors(port int) (remote []uint16, err error) { return nil, errors.ErrUnsupported }
-
-// BecomeSubreaper and KillOrphans do nothing here: a server that goes into the background
-// is left there.
-func BecomeSubreaper() {}
-func KillOrphans()     {}

@@ -101,3 +101,6 @@ func (p *Program) Close() error {
 	}
 	return os.RemoveAll(p.temp)
 }
+
+// ShellQuote returns a text as one word of a shell's command line.
+func ShellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,6 +29,9 @@ type Server struct {
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
 	deadline time.Time
+
+	groupMu sync.Mutex
+	reaped  bool // the process group may be another one
 }
 
 // Options say how to start a Program.
@@ -101,11 +105,14 @@ func (p *Program) Start(opt Options) (*Server, error) {
 // launch starts a process and sees to its output and its end.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	s := &Server{single: p.Folder != "", exited: make(chan struct{}), deadline: opt.Deadline}
+	printed, output, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(alive, argv[0], argv[1:]...)
-	cmd.Cancel = func() error { return killTree(cmd.Process.Pid) }
-	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // for a grandchild that keeps the output open
 	cmd.Dir = opt.Dir
 	cmd.Env = append(cmd.Environ(), opt.Env...)
 	cmd.ExtraFiles = opt.Extra
@@ -114,17 +121,40 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	output.Close()
+	if err != nil {
+		printed.Close()
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
-	guard(s.killGroup(), true)
-	go func() {
-		cmd.Wait()
-		s.state = cmd.ProcessState
-		close(s.exited)
-	}()
+	register(s.PID, true)
+	go s.reap(cmd, printed)
 	return s, nil
+}
+
+// reap waits for the end of the server's process, kills what it has left behind in its
+// group, and reads the rest of what was printed. After that nothing is sent to the group,
+// whose number may be given to another one.
+func (s *Server) reap(cmd *exec.Cmd, printed *os.File) {
+	copied := make(chan bool)
+	go func() {
+		io.Copy(&s.log, printed)
+		close(copied)
+	}()
+	cmd.Wait()
+	s.groupMu.Lock()
+	syscall.Kill(-s.PID, syscall.SIGKILL)
+	s.reaped = true
+	s.groupMu.Unlock()
+	register(s.PID, false)
+	select {
+	case <-copied:
+	case <-time.After(time.Second): // a process that has left the group keeps the output open
+	}
+	printed.Close()
+	s.state = cmd.ProcessState
+	close(s.exited)
 }
 
 // Run starts the program with nothing but args, and waits until it ends. It
@@ -192,34 +222,22 @@ func (s *Server) Exited() bool {
 // Succeeded says whether the server has ended, and with status 0.
 func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
 
-// Signal sends sig to the server's process group.
+// Signal sends sig to the server's process group. The error is os.ErrProcessDone if the
+// server has ended.
 func (s *Server) Signal(sig syscall.Signal) error {
-	if s.Exited() {
+	s.groupMu.Lock()
+	defer s.groupMu.Unlock()
+	if s.reaped {
 		return os.ErrProcessDone
 	}
 	return syscall.Kill(-s.PID, sig)
 }
 
-// Kill ends the server, and whatever it started, if it is still running. It
-// returns when that is done, and may be called again.
+// Kill ends the server, and whatever is in its process group, and returns when that is
+// done. It may be called again.
 func (s *Server) Kill() {
-	if !s.Exited() {
-		killTree(s.PID)
-		<-s.exited
-	}
-	syscall.Kill(-s.PID, syscall.SIGKILL)
-	guard(s.killGroup(), false)
-}
-
-// killGroup is the shell command for what the guard does.
-func (s *Server) killGroup() string { return fmt.Sprintf("kill -KILL -%d", s.PID) }
-
-// killTree kills a process that leads a group, its descendants, and the group.
-func killTree(pid int) error {
-	for _, pid := range ProcessTree(pid) {
-		syscall.Kill(pid, syscall.SIGKILL)
-	}
-	return syscall.Kill(-pid, syscall.SIGKILL)
+	s.Signal(syscall.SIGKILL)
+	<-s.exited
 }
 
 // output keeps the first megabyte of what is written to it, and a byte more.

@@ -83,15 +83,11 @@ func run() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	// All that is left on the disk while this runs is in one folder.
-	temp, err := os.MkdirTemp("", "check")
+	cleanUp, err := server.CleanUpAtEnd("check")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check:", err)
 		return 1
 	}
-	server.RemoveAtEnd(temp)
-	os.Setenv("TMPDIR", temp)
-	server.BecomeSubreaper()
 
 	const interrupted = 130
 	status, done := interrupted, make(chan int, 1)
@@ -108,8 +104,7 @@ func run() int {
 		case <-time.After(3 * time.Second):
 		}
 	}
-	server.KillOrphans()
-	os.RemoveAll(temp)
+	cleanUp()
 	if status == interrupted {
 		fmt.Fprintln(os.Stderr, "\ncheck: interrupted; all servers have been ended")
 	}

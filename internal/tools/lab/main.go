@@ -47,16 +47,11 @@ func serve(addr string, number int, own string) error {
 		return fmt.Errorf("%w; try make lab ARGS='-addr 127.0.0.1:0'", err)
 	}
 
-	// All that is left on the disk while this runs is in one folder.
-	temp, err := os.MkdirTemp("", "lab")
+	cleanUp, err := server.CleanUpAtEnd("lab")
 	if err != nil {
 		return err
 	}
-	server.RemoveAtEnd(temp)
-	defer os.RemoveAll(temp)
-	os.Setenv("TMPDIR", temp)
-	server.BecomeSubreaper()
-	defer server.KillOrphans()
+	defer cleanUp()
 	defer server.KillAll()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -64,7 +59,7 @@ func serve(addr string, number int, own string) error {
 	// The reader's server may be named as seen from the workbook's folder.
 	folder, _ := os.Getwd()
 	os.Chdir(behaviour.Root(folder)) // if it fails, newLab finds no stage
-	lab, err := newLab(temp, number, own)
+	lab, err := newLab(os.TempDir(), number, own)
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 
 const root = "../../../.."
 
-// binary is the check that is tested.
-var binary string
+// binaries is the folder of the programs that are tested.
+var binaries string
 
 func TestMain(m *testing.M) {
 	beServer()
@@ -30,11 +30,13 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	binary = filepath.Join(temp, "check")
-	build := exec.Command("go", "build", "-o", binary, "./internal/cmd/check")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		panic(string(out))
+	binaries = temp
+	for folder, pkg := range map[string]string{root: "./internal/cmd/check", root + "/internal/tools": "./lab"} {
+		build := exec.Command("go", "build", "-o", temp, pkg)
+		build.Dir = folder
+		if out, err := build.CombinedOutput(); err != nil {
+			panic(string(out))
+		}
 	}
 	code := m.Run()
 	os.RemoveAll(temp)
@@ -61,7 +63,7 @@ func check(t *testing.T, args ...string) *session {
 	elsewhere := free.Addr().String()
 	free.Close()
 	folder := t.TempDir()
-	s := &session{exec.Command(binary), filepath.Join(folder, "output"), filepath.Join(folder, "pids"), t.TempDir()}
+	s := &session{exec.Command(filepath.Join(binaries, "check")), filepath.Join(folder, "output"), filepath.Join(folder, "pids"), t.TempDir()}
 	for _, arg := range args {
 		s.Args = append(s.Args, strings.ReplaceAll(arg, "SERVERS", exe))
 	}
@@ -101,7 +103,8 @@ func (s *session) ended(t *testing.T) (status int, out string) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	if left, _ := os.ReadDir(s.temp); len(left) > 0 {
+	var left []os.DirEntry
+	if !eventually(func() bool { left, _ = os.ReadDir(s.temp); return len(left) == 0 }) {
 		t.Errorf("%s is left behind in the folder for temporary files", left[0].Name())
 	}
 	return s.ProcessState.ExitCode(), read(s.output)
@@ -164,7 +167,7 @@ var examinations = []struct {
 	{"listens elsewhere", []string{"-server", "'SERVERS' listens-elsewhere"}, 1,
 		[]string{"While one is running, a second one does not start", "address already in use", "Does it listen where -addr says?"}},
 	{"floods", []string{"-server", "'SERVERS' floods"}, 1,
-		[]string{"It prints without end", "nobody has come yet\n", "more than a megabyte"}},
+		[]string{"It prints without end", "nobody has come yet\n", "[and more"}},
 	{"is never idle", []string{"-server", "'SERVERS' is-never-idle"}, 1,
 		[]string{"It is never idle, even without a visitor"}},
 	{"ignores signals", []string{"-server", "'SERVERS' ignores-signals"}, 1,
@@ -252,5 +255,44 @@ func TestInterrupted(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestKilled kills check, the lab and a test of the stages, or the go command that runs one.
+func TestKilled(t *testing.T) {
+	test := filepath.Join(t.TempDir(), "stage3.test")
+	if out, err := exec.Command("go", "test", "-c", "-o", test, "../../../../stage3-spawned").CombinedOutput(); err != nil {
+		t.Fatal(string(out))
+	}
+	for _, tt := range []struct {
+		name string
+		argv []string
+	}{
+		{"check", []string{filepath.Join(binaries, "check"), "-server", "'SERVERS' leaves-a-process"}},
+		{"lab", []string{filepath.Join(binaries, "lab"), "-addr", "127.0.0.1:0", "-server", "'SERVERS' leaves-a-process"}},
+		{"a test", []string{test, "-test.count=1"}},
+		{"the parent of a test", []string{"sh", "-c", "'" + test + "'; true"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := check(t, tt.argv[1:]...)
+			s.Path, s.Dir = tt.argv[0], root
+			if strings.Contains(tt.name, "test") {
+				s.Dir = filepath.Join(root, "stage3-spawned")
+			}
+			s.Path, _ = exec.LookPath(s.Path)
+			s.start(t)
+			begun := func() bool {
+				folders, _ := filepath.Glob(filepath.Join(s.temp, "*", "*"))
+				return len(folders) > 0 && (strings.Contains(tt.name, "test") || read(s.pids) != "")
+			}
+			if !eventually(begun) {
+				t.Errorf("it starts no server, and prints\n%s", read(s.output))
+			}
+			s.Process.Kill()
+			if _, out := s.ended(t); strings.Contains(out, "PASS") {
+				t.Errorf("it goes on, and prints\n%s", out)
+			}
+		})
 	}
 }

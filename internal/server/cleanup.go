@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Nothing is left behind, however this process ends, by kill -9 as well. What it writes
+// is in one folder, TMPDIR, and each server leads a process group. A shell, the guard,
+// outlives this process: when its standard input ends, it kills the groups of the servers
+// that were running, and removes the folder. A process that has left its group, as one
+// that went into the background has, still has the folder's name in its environment:
+// Linux shows that, and the guard kills it as well.
+const guardScript = `
+while read -r line; do kill=$line; done
+eval "$kill"
+[ "$1" ] || exit
+for time in first second; do # the second time, what was started during the first
+	for file in $(grep -lsxzF "TMPDIR=$1" /proc/[0-9]*/environ); do
+		pid=${file#/proc/}
+		kill -KILL ${pid%/environ}
+	done
+done
+rm -rf "$1"`
+
+var (
+	alive, endAll = context.WithCancel(context.Background()) // until KillAll
+
+	guardMu sync.Mutex
+	groups  = map[string]bool{} // of the servers that run, as the shell's kill takes them
+	folder  string              // TMPDIR, or "" if CleanUpAtEnd was not called
+)
+
+// KillAll kills all servers and builds, and prevents new ones. It does not wait for their
+// end.
+func KillAll() { endAll() }
+
+// CleanUpAtEnd makes a folder for temporary files, whose name begins with name, and sets
+// TMPDIR to it. When this process ends, however it ends, the folder is removed, and
+// whatever the servers have left behind is killed. cleanUp does so at once, and waits
+// until it is done. Call CleanUpAtEnd before a server is started.
+func CleanUpAtEnd(name string) (cleanUp func(), err error) {
+	folder, err = os.MkdirTemp("", name)
+	if err != nil {
+		return nil, err
+	}
+	g := startGuard() // before TMPDIR is set: it does not kill itself
+	os.Setenv("TMPDIR", folder)
+	return func() { g.Close() }, nil
+}
+
+// EndWithParent ends this process with status 1 as soon as the process that has started
+// it ends.
+func EndWithParent() {
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(100 * time.Millisecond)
+		}
+		os.Exit(1)
+	}()
+}
+
+// register adds a process group to those that the guard kills, or takes it away.
+func register(group int, running bool) {
+	guardMu.Lock()
+	defer guardMu.Unlock()
+	command := fmt.Sprintf("kill -KILL -%d", group)
+	if running {
+		groups[command] = true
+	} else {
+		delete(groups, command)
+	}
+	fmt.Fprintln(startGuard(), strings.Join(slices.Sorted(maps.Keys(groups)), ";"))
+}
+
+// A guard is the standard input of the shell.
+type guard struct {
+	io.WriteCloser
+	wait func() error
+}
+
+func (g guard) Close() error {
+	g.WriteCloser.Close()
+	return g.wait()
+}
+
+var startGuard = sync.OnceValue(func() guard {
+	cmd := exec.Command("sh", "-c", guardScript, "guard", folder)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for the guard
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Should this program be killed, its servers go on:", err)
+	}
+	return guard{stdin, cmd.Wait}
+})
