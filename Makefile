@@ -1,5 +1,9 @@
 # Every target runs plain commands, which work without make, and shows them.
 
+# BSD make does this first. For GNU make it is a target that nobody asks for.
+.BEGIN:
+	@echo 'This Makefile is for GNU make: say gmake instead of make.' >&2; exit 1
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { sub(/ .* /, " ... ", $$1); printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 

@@ -279,9 +279,11 @@ func visit(s *story, args []string) {
 	if len(args) == 3 {
 		method = args[1]
 	}
-	for _, v := range s.dial(args[0]) {
+	vs := s.dial(args[0])
+	for _, v := range vs {
 		v.Send(visitor.Request(method, path))
 	}
+	s.awaitSent(vs)
 }
 
 // send returns when all is sent, or the server takes no more.
@@ -293,6 +295,12 @@ func send(s *story, args []string) {
 			v.SendTimes(n, text)
 		}
 	}
+	s.awaitSent(vs)
+}
+
+// awaitSent waits until all that was given to the visitors to send is sent, or the server
+// takes no more.
+func (s *story) awaitSent(vs []*visitor.Visitor) {
 	for _, v := range vs {
 		s.await(v.Sent)
 	}

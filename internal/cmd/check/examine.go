@@ -59,7 +59,7 @@ func (c *checker) targets() []*target {
 func (c *checker) check() int {
 	all := c.targets()
 	var err error
-	if *watch {
+	if *watching {
 		err = c.watch(all)
 	} else {
 		err = c.examine(all[0])

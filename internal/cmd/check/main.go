@@ -27,11 +27,11 @@ import (
 )
 
 var (
-	spec    = flag.String("server", "", "") // empty for the workbook's own stages
-	number  = flag.Int("stage", 0, "")
-	story   = flag.String("tell", "", "")
-	watch   = flag.Bool("watch", false, "")
-	verbose = flag.Bool("v", false, "")
+	spec     = flag.String("server", "", "") // empty for the workbook's own stages
+	number   = flag.Int("stage", 0, "")
+	story    = flag.String("tell", "", "")
+	watching = flag.Bool("watch", false, "")
+	verbose  = flag.Bool("v", false, "")
 )
 
 const usage = `usage: make check SERVER=./_mine                  a folder with a Go main package
@@ -56,7 +56,7 @@ func main() {
 		misused("there is no stage %d: they are 1 to %d", *number, len(behaviour.Stages))
 	case *spec == "" && *number == 0 && *story != "":
 		misused("of which server is %s to be told?", *story)
-	case *spec == "" && *number == 0 && !*watch:
+	case *spec == "" && *number == 0 && !*watching:
 		misused("which server?")
 	case strings.HasPrefix(*spec, "go run "):
 		fmt.Fprintln(os.Stderr, "go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")

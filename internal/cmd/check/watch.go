@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/watch"
 )
 
 // pause is how long watch waits from one look at the files to the next.
@@ -16,7 +16,7 @@ const pause = 200 * time.Millisecond
 func (c *checker) watch(all []*target) error {
 	for ; c.ctx.Err() == nil; time.Sleep(pause) {
 		for _, t := range all {
-			files, err := server.Fingerprint(t.spec)
+			files, err := watch.Fingerprint(t.spec)
 			if err != nil && t.files == "" {
 				return err
 			}

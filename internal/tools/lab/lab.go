@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/behaviour"
-	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/watch"
 )
 
 // A lab is a number of servers, and what all of them share. For each panel, and for the last
@@ -84,7 +84,7 @@ func (l *lab) watch() {
 	states := make([]string, len(l.panels))
 	for range time.Tick(250 * time.Millisecond) {
 		for i, p := range l.panels {
-			state, err := server.Fingerprint(p.Stage.Folder)
+			state, err := watch.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && err == nil {
 				p.calls <- func() { p.rebuild(true) }
 			}

@@ -1,4 +1,5 @@
-package server
+// Package watch notices that the files of a server have been saved.
+package watch
 
 import (
 	"fmt"
