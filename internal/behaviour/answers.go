@@ -2,7 +2,6 @@ package behaviour
 
 import (
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -215,7 +214,7 @@ func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
 // two looks in a row.
 func takeTurns(s *story, args []string) {
 	queue := s.named(args...)
-	alone := len(queue) == 1 || runtime.GOOS != "linux" // only Linux tells
+	alone := len(queue) == 1 || !s.program.Sees("requests")
 	before := 0
 	for range queue {
 		if alone || queue[len(queue)-1].Answered() {
@@ -262,7 +261,7 @@ func overlap(s *story, args []string) {
 			"it has not even read the others.", len(crowd), read)
 	}
 	time.Sleep(s.slow)
-	if waiting, _ := s.progress(crowd); waiting > 0 && runtime.GOOS == "linux" { // only Linux tells
+	if waiting, _ := s.progress(crowd); waiting > 0 && s.program.Sees("requests") {
 		s.fatalf("Of %d slow requests at the same time the server had only %d in progress; "+
 			"the others have been read, and wait.", len(crowd), len(crowd)-waiting)
 	}

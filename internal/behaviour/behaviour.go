@@ -62,7 +62,7 @@ func Test(t *testing.T, behaviours ...string) {
 		t.Fatal(err)
 	}
 	program := server.Command("server")
-	program.Go, program.Folder = true, folder
+	program.Go, program.Folder, program.Reports = true, folder, true
 	runner := &Runner{Root: Root(folder), Program: program, Stage: true, Deadline: Deadline(t),
 		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
 	tell := runner.RunStory

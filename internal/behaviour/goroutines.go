@@ -15,12 +15,13 @@ type Goroutine struct {
 
 var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) .*\[([^\],]+)[^\]]*\]:`)
 
-// Goroutines finds the goroutines in what a program printed.
+// Goroutines finds the goroutines in what a program printed, without the one that reports
+// on the others where the system does not.
 func Goroutines(log string) []Goroutine {
 	var all []Goroutine
 	for block := range strings.SplitSeq(log, "\n\n") {
 		block = strings.TrimSpace(block)
-		if m := goroutineHeader.FindStringSubmatch(block); m != nil {
+		if m := goroutineHeader.FindStringSubmatch(block); m != nil && !strings.Contains(block, ".selfReport(") {
 			all = append(all, Goroutine{m[1], m[2], block})
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/visitor"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -186,6 +187,9 @@ var forGo = regexp.MustCompile(`^(GO|HOME=|XDG_)`)
 func (t *Runner) condition(cond string) (bool, error) {
 	if behaviour, ok := strings.CutPrefix(cond, "has:"); ok {
 		return t.has(behaviour), nil
+	}
+	if what, ok := strings.CutPrefix(cond, "sees:"); ok {
+		return what == "segments" && visitor.SeesSegments || t.Program.Sees(what), nil
 	}
 	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
 	holds, ok := map[string]bool{

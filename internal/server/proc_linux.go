@@ -1,3 +1,5 @@
+//go:build !portable
+
 package server
 
 import (
@@ -94,33 +96,40 @@ func readStat(file string) (state string, rest string) {
 	return state, rest
 }
 
-// processes returns the server's process and its descendants. A program that was built
-// from a folder of Go is taken to start none: to look for them would cost more than all else.
-func (s *Server) processes() Processes {
-	if s.single {
-		return Processes{s.PID}
-	}
-	return ProcessTree(s.PID)
+// A kernelView is a server as Linux's kernel sees it, in /proc and by netlink.
+type kernelView struct {
+	pid    int
+	single bool // it is taken to start no other process
 }
 
-// CPU returns how much processor time the server has used: see Processes.
-func (s *Server) CPU() (time.Duration, error) { return s.processes().CPU() }
+// probe returns what the kernel tells of other processes.
+func probe() map[string]bool {
+	return map[string]bool{"work": true, "requests": true, "threads": true, "descriptors": true,
+		"zombies": true, "MiB": true, "address-space": true, "file-limit": true}
+}
 
-// Asleep says whether every thread of the server is asleep: see Processes.
-func (s *Server) Asleep() (bool, error) { return s.processes().Asleep() }
+func newKernelView(pid int, single bool) view { return kernelView{pid, single} }
 
-// Threads returns how many operating system threads the server has.
-func (s *Server) Threads() (int, error) { return s.count("task") }
+// processes returns the server's process and its descendants. A program that was built
+// from a folder of Go is taken to start none: to look for them would cost more than all else.
+func (k kernelView) processes() Processes {
+	if k.single {
+		return Processes{k.pid}
+	}
+	return ProcessTree(k.pid)
+}
 
-// Descriptors returns how many file descriptors the server holds.
-func (s *Server) Descriptors() (int, error) { return s.count("fd") }
+func (k kernelView) cpu() (time.Duration, error) { return k.processes().CPU() }
+func (k kernelView) asleep() (bool, error)       { return k.processes().Asleep() }
+func (k kernelView) threads() (int, error)       { return k.count("task") }
+func (k kernelView) descriptors() (int, error)   { return k.count("fd") }
 
 // count counts the entries of a folder in /proc/PID.
-func (s *Server) count(folder string) (int, error) {
+func (k kernelView) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range s.processes() {
+	for _, pid := range k.processes() {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
-		if err != nil && pid == s.PID {
+		if err != nil && pid == k.pid {
 			return 0, err // of a descendant it means that it has just ended
 		}
 		n += len(entries)
@@ -128,11 +137,9 @@ func (s *Server) count(folder string) (int, error) {
 	return n, nil
 }
 
-// Zombies returns how many processes the server has started that have ended, and
-// for which it has not waited.
-func (s *Server) Zombies() (int, error) {
+func (k kernelView) zombies() (int, error) {
 	n := 0
-	for _, pid := range ProcessTree(s.PID)[1:] {
+	for _, pid := range ProcessTree(k.pid)[1:] {
 		if state, _ := readStat(fmt.Sprintf("/proc/%d/stat", pid)); state == "Z" {
 			n++
 		}
@@ -140,12 +147,11 @@ func (s *Server) Zombies() (int, error) {
 	return n, nil
 }
 
-// Ending says whether the server's process has ended or is about to: the kernel marks
-// a process that ends before it closes its connections. So who sees the end of a
-// connection can tell whether the server has closed it or has died.
-func (s *Server) Ending() bool {
-	state, rest := readStat(fmt.Sprintf("/proc/%d/stat", s.PID))
-	if state == "" || s.Exited() {
+// ending says whether the process has ended or is about to: the kernel marks a process
+// that ends before it closes its connections.
+func (k kernelView) ending() bool {
+	state, rest := readStat(fmt.Sprintf("/proc/%d/stat", k.pid))
+	if state == "" {
 		return true
 	}
 	const exiting = 0x4                                 // PF_EXITING, see proc_pid_stat(5)
@@ -153,10 +159,8 @@ func (s *Server) Ending() bool {
 	return err == nil && flags&exiting != 0
 }
 
-// Memory returns how many bytes of memory the server holds (its resident set), and
-// how many bytes of addresses it has, with memory behind them or without.
-func (s *Server) Memory() (resident, addresses int64, err error) {
-	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.PID))
+func (k kernelView) memory() (resident, addresses int64, err error) {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", k.pid))
 	if err == nil {
 		_, err = fmt.Sscan(string(statm), &addresses, &resident)
 	}
@@ -164,10 +168,8 @@ func (s *Server) Memory() (resident, addresses int64, err error) {
 	return resident * page, addresses * page, err
 }
 
-// LimitFiles sets the limit on open files of the running server, which is its soft
-// limit, as that of ulimit -n. With -1 it may open no more files than it has.
-func (s *Server) LimitFiles(n int) error {
-	for _, pid := range ProcessTree(s.PID) {
+func (k kernelView) limitFiles(n int) error {
+	for _, pid := range ProcessTree(k.pid) {
 		most := max(n, 0)
 		isOpen := func(fd int) bool {
 			_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))

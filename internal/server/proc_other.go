@@ -1,27 +1,17 @@
-//go:build !linux
+//go:build !linux || portable
 
 package server
 
 import (
 	"errors"
-	"net"
 	"time"
 )
 
-// What follows looks into Linux's /proc, and is not to be had elsewhere.
+// What proc_linux.go and sockdiag_linux.go have is not to be had on other systems, nor with
+// the build tag portable, which makes Linux one of them.
 
-func (s *Server) Threads() (int, error)              { return 0, errors.ErrUnsupported }
-func (s *Server) Descriptors() (int, error)          { return 0, errors.ErrUnsupported }
-func (s *Server) Memory() (int64, int64, error)      { return 0, 0, errors.ErrUnsupported }
-func (s *Server) LimitFiles(int) error               { return errors.ErrUnsupported }
-func (s *Server) CPU() (time.Duration, error)        { return 0, errors.ErrUnsupported }
-func (s *Server) Asleep() (bool, error)              { return false, errors.ErrUnsupported }
-func (s *Server) Zombies() (int, error)              { return 0, errors.ErrUnsupported }
-func (s *Server) HasRead(net.Conn) (bool, error)     { return false, errors.ErrUnsupported }
-func (s *Server) HasAccepted(net.Conn) (bool, error) { return false, errors.ErrUnsupported }
-
-// Ending says whether the server's process has ended.
-func (s *Server) Ending() bool { return s.Exited() }
+func probe() map[string]bool       { return nil }
+func newKernelView(int, bool) view { return blindView{} }
 
 // Processes are operating system processes. Which ones a process has started is not to be
 // had here, nor anything else about them.

@@ -26,6 +26,8 @@ type Program struct {
 	Go bool
 	// Folder is the folder that its source is in, if it was built from one.
 	Folder string
+	// Reports says that package selfreport is in the program.
+	Reports bool
 
 	argv []string
 	temp string // the folder of the built program, removed by Close
@@ -73,19 +75,32 @@ func build(spec string, flags []string) (*Program, error) {
 		return nil, err
 	}
 	binary := filepath.Join(temp, filepath.Base(folder))
-	build := exec.CommandContext(alive, "go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
-	build.Dir = folder
-	build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
-	if out, err := build.CombinedOutput(); err != nil {
-		os.RemoveAll(temp)
-		return nil, &BuildError{spec, strings.TrimSpace(string(out))}
+	goBuild := func(flags []string) (output []byte, err error) {
+		build := exec.CommandContext(alive, "go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+		build.Dir = folder
+		build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
+		return build.CombinedOutput()
+	}
+	reports := false
+	if needsReports() {
+		with, err := addReports(folder, temp, flags)
+		if err == nil {
+			_, err = goBuild(with)
+		}
+		reports = err == nil // otherwise the compiler is to speak of the package as it is
+	}
+	if !reports {
+		if out, err := goBuild(flags); err != nil {
+			os.RemoveAll(temp)
+			return nil, &BuildError{spec, strings.TrimSpace(string(out))}
+		}
 	}
 	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
 		os.RemoveAll(temp)
 		return nil, fmt.Errorf("%s is a Go package, but not a main package that builds into a program", spec)
 	}
 	p := Command(binary)
-	p.Name, p.Go, p.Folder, p.temp = spec, true, folder, temp
+	p.Name, p.Go, p.Folder, p.Reports, p.temp = spec, true, folder, reports, temp
 	return p, nil
 }
 

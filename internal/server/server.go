@@ -24,7 +24,8 @@ type Server struct {
 	// PID is the process, and its group.
 	PID int
 
-	single   bool // it is taken to start no other process
+	program  *Program
+	view     view
 	log      output
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
@@ -104,7 +105,7 @@ func (p *Program) Start(opt Options) (*Server, error) {
 
 // launch starts a process and sees to its output and its end.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
-	s := &Server{single: p.Folder != "", exited: make(chan struct{}), deadline: opt.Deadline}
+	s := &Server{program: p, exited: make(chan struct{}), deadline: opt.Deadline}
 	printed, output, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -115,21 +116,32 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Dir = opt.Dir
 	cmd.Env = append(cmd.Environ(), opt.Env...)
-	cmd.ExtraFiles = opt.Extra
+	cmd.ExtraFiles = slices.Clone(opt.Extra)
+	self, selfEnd, err := p.newSelfView(cmd)
 	// What a shell starts with & ignores Ctrl-C, and so would a server: it inherits that,
 	// but no handler.
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
-	err = cmd.Start()
+	if err == nil {
+		err = cmd.Start()
+	}
 	output.Close()
+	selfEnd.Close()
 	if err != nil {
 		printed.Close()
+		self.Close()
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
+	if s.view = self; self == nil {
+		s.view = newKernelView(s.PID, p.Folder != "")
+	}
 	register(s.PID, true)
-	go s.reap(cmd, printed)
+	go func() {
+		s.reap(cmd, printed)
+		self.Close()
+	}()
 	return s, nil
 }
 

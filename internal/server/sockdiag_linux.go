@@ -1,3 +1,5 @@
+//go:build !portable
+
 package server
 
 import (
@@ -15,25 +17,11 @@ const (
 	closeWait   = 8 // the other end has no more to say
 )
 
-// HasRead says whether the server has accepted the connection that the client's
-// end calls conn, and has read all that was sent to it.
-func (s *Server) HasRead(conn net.Conn) (bool, error) {
-	accepted, unread, err := serverEnd(conn)
-	return accepted && unread == 0, err
-}
-
-// HasAccepted says whether the server has accepted the connection that the client's
-// end calls conn.
-func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
-	accepted, _, err := serverEnd(conn)
-	return accepted, err
-}
-
-// serverEnd says whether the other end of a client's connection has been accepted, and
+// visitor says whether the other end of a client's connection has been accepted, and
 // how many bytes have come there that have not been read. It is an error if the kernel
 // does not tell. Unlike /proc/net/tcp, which has every connection of the system, its
 // answer takes no longer where there are many.
-func serverEnd(conn net.Conn) (accepted bool, unread uint32, err error) {
+func (kernelView) visitor(conn net.Conn) (accepted bool, unread int, err error) {
 	client := conn.LocalAddr().(*net.TCPAddr).AddrPort()
 	server := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	replies, err := sockDiag(0, ^uint32(0), server, client)
@@ -48,7 +36,7 @@ func serverEnd(conn net.Conn) (accepted bool, unread uint32, err error) {
 	state, inode := reply[1], binary.NativeEndian.Uint32(reply[68:])
 	// A connection has an inode once it is accepted.
 	accepted = inode != 0 && (state == established || state == closeWait)
-	return accepted, binary.NativeEndian.Uint32(reply[56:]), nil
+	return accepted, int(binary.NativeEndian.Uint32(reply[56:])), nil
 }
 
 // Visitors returns the established IPv4 connections to a port of this machine, by the

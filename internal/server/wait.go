@@ -15,6 +15,11 @@ const (
 	// something to do, and gets no processor, is not asleep.
 	Settled = 30 * time.Millisecond
 
+	// settledReports is the same for a server that reports on itself. A thread of it that
+	// the system has just woken, and that has not run yet, counts as asleep; so
+	// there are twice as many looks, for each of which another of its threads has to run.
+	settledReports = 2 * Settled
+
 	// Idle is how long a server has to be quiet for nothing more to be expected
 	// of it, beyond any timer that it is known to have. It is as long because a right
 	// server may look at its sockets only now and then: the one of net/http
@@ -74,6 +79,9 @@ func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bo
 	if s.Addr == "" {
 		most = mostStartWork
 	}
+	if s.reports() {
+		quiet = max(quiet, settledReports)
+	}
 	for w := s.newWatch(); !cond(); time.Sleep(interval) {
 		if s.Exited() {
 			quiet = min(quiet, Settled) // replies that it sent before it ended may still arrive
@@ -121,6 +129,8 @@ func (w *watch) quietFor(wanted time.Duration) time.Duration {
 		asleep = true
 	case w.server.Exited():
 		asleep = true
+	case w.server.reports():
+		asleep, _ = w.server.Asleep() // it needs processor time to say so
 	case !asleep && worked <= little:
 		asleep, _ = w.server.Asleep()
 	}

@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"fmt"
-	"runtime"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
@@ -39,10 +38,6 @@ func scaled(x float64, slow time.Duration) time.Duration {
 	return time.Duration(x * float64(slow))
 }
 
-// Blind says that on this system nobody can see whether a server is serving a
-// visitor, or has not even accepted the connection: see server.HasRead.
-const Blind = runtime.GOOS != "linux"
-
 // Record starts the program, sends it the visitors, and returns what happened to
 // them, at the latest 3*slow after the first has come. Meanwhile it shows watch every
 // state of the recording, in this goroutine; watch may be nil. The server is killed in the
@@ -51,7 +46,7 @@ const Blind = runtime.GOOS != "linux"
 // An error means that the server did not listen, or that it ended before its visitors
 // had left, as it does after server.KillAll. The recording has what happened until then.
 func Record(p *server.Program, slow time.Duration, watch func(Recording)) (Recording, error) {
-	r := Recording{Server: p.Name, Slow: slow}
+	r := Recording{Server: p.Name, Slow: slow, Blind: !p.Sees("requests")}
 	s, given, err := Start(p, slow, scaled(patience, slow), server.Options{})
 	if err != nil {
 		return r, err

@@ -157,7 +157,7 @@ func (r *Recorder) Look() {
 	now := r.Now()
 	cpu, err := r.server.CPU()
 	// A server that has used no processor time since has read nothing.
-	ask := !Blind && (err != nil || cpu != r.cpu || r.underway)
+	ask := r.server.Sees("requests") && (err != nil || cpu != r.cpu || r.underway)
 	r.cpu, r.underway = cpu, false
 
 	all := now-r.rough >= roughResolution || r.server.Exited()
@@ -221,7 +221,7 @@ func (r *Recorder) happened(g *guest, ask bool) []Kind {
 	reply, end := g.Reply()
 	switch {
 	case g.Said() != "" && len(reply) > 0 && visitor.Whole(reply):
-		if g.taken || Blind {
+		if g.taken || !r.server.Sees("requests") {
 			return []Kind{Answered}
 		}
 		return []Kind{Served, Answered} // however short it was

@@ -70,8 +70,8 @@ func (d *drawing) endLine() {
 	d.col = 0
 }
 
-// Legend returns a line that explains the drawings that Text makes, on a system that
-// is Blind or on one that is not.
+// Legend returns a line that explains the drawings that Text makes, of recordings that are
+// Blind or of others.
 func Legend(s Style, blind bool) string {
 	d := &drawing{Style: s}
 	entry := func(k Kind, n int, text string) {

@@ -16,6 +16,9 @@ type Recording struct {
 	// Patience how long it was told to bear with a silent visitor. It is 0
 	// for a server that has no such flag.
 	Slow, Patience time.Duration
+	// Blind says that nobody could see whether the server was serving a visitor, or had not
+	// even accepted the connection: see server.HasRead.
+	Blind bool `json:",omitempty"`
 	// Now is how far the recording has got.
 	Now time.Duration
 	// Events are in the order in which they happened.

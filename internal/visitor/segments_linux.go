@@ -1,4 +1,4 @@
-//go:build !386 && !s390x
+//go:build !portable && !386 && !s390x
 
 package visitor
 
@@ -7,6 +7,9 @@ import (
 	"syscall"
 	"unsafe"
 )
+
+// SeesSegments says whether Segments can be had.
+const SeesSegments = true
 
 // Segments returns how many TCP segments with data the visitor has received: one for
 // each write of the server's, as long as the writes are small and apart. It uses a system

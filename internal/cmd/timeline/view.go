@@ -45,7 +45,7 @@ func (v *view) text(r timeline.Recording, first bool) string {
 	style := timeline.Style{Width: v.Width, Color: v.Color, ASCII: asciiOnly()}
 	text := "\n" + timeline.Text(r, style)
 	if first {
-		text = timeline.Legend(style, timeline.Blind) + text
+		text = timeline.Legend(style, r.Blind) + text
 	}
 	return text
 }

@@ -68,7 +68,7 @@ func TestOrder(t *testing.T) {
 func order(r timeline.Recording) string {
 	var b strings.Builder
 	for _, e := range r.Events {
-		if !timeline.Blind || e.Kind != timeline.Served && e.Kind != timeline.Accepted {
+		if !r.Blind || e.Kind != timeline.Served && e.Kind != timeline.Accepted {
 			fmt.Fprintf(&b, "%s %s\n", e.Visitor, e.Kind)
 		}
 	}

@@ -1,0 +1,166 @@
+package server
+
+import (
+	_ "embed"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "example.com/concurrent-web-server/internal/server/selfreport" // for the tests of the stages
+)
+
+//go:embed selfreport/selfreport.go
+var selfReport string
+
+// SelfReport is the source of package selfreport, as a file of a package main.
+var SelfReport = strings.Replace(selfReport, "\npackage selfreport\n", "\npackage main\n", 1)
+
+// addReports returns flags for go build that lay package selfreport over the package main in
+// folder, beside the files of an overlay that the flags have already. What it writes is in temp.
+func addReports(folder, temp string, flags []string) ([]string, error) {
+	var overlay struct{ Replace map[string]string }
+	for _, flag := range flags {
+		if file, found := strings.CutPrefix(flag, "-overlay="); found {
+			list, err := os.ReadFile(file)
+			if err == nil {
+				err = json.Unmarshal(list, &overlay)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	if overlay.Replace == nil {
+		overlay.Replace = map[string]string{}
+	}
+	file := filepath.Join(temp, "selfreport.go")
+	overlay.Replace[filepath.Join(folder, "zz_selfreport.go")] = file
+	if err := os.WriteFile(file, []byte(SelfReport), 0o666); err != nil {
+		return nil, err
+	}
+	all, err := json.Marshal(overlay)
+	if err != nil {
+		return nil, err
+	}
+	list := filepath.Join(temp, "overlay.json")
+	return append(slices.Clone(flags), "-overlay="+list), os.WriteFile(list, all, 0o666)
+}
+
+// A selfView is a server that is asked itself, by package selfreport.
+type selfView struct {
+	blindView
+	mu   sync.Mutex
+	conn *os.File
+}
+
+// reports says whether the server is asked itself.
+func (s *Server) reports() bool {
+	_, self := s.view.(*selfView)
+	return self
+}
+
+// newSelfView prepares a command to be asked, if the program reports on itself and the
+// kernel does not tell; otherwise both results are nil, which can be closed. The caller closes
+// the server's end when the command has started, and the view when it has ended.
+func (p *Program) newSelfView(cmd *exec.Cmd) (v *selfView, serverEnd *os.File, err error) {
+	if !p.Reports || !needsReports() {
+		return nil, nil, nil
+	}
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	syscall.CloseOnExec(fds[0])
+	syscall.CloseOnExec(fds[1])
+	syscall.SetNonblock(fds[0], true)
+	serverEnd = os.NewFile(uintptr(fds[1]), "self-report")
+	cmd.Env = append(cmd.Env, fmt.Sprintf("SELF_REPORT_FD=%d", 3+len(cmd.ExtraFiles)))
+	cmd.ExtraFiles = append(cmd.ExtraFiles, serverEnd)
+	return &selfView{conn: os.NewFile(uintptr(fds[0]), "self-report")}, serverEnd, nil
+}
+
+// Close ends the asking. It does nothing for nil.
+func (v *selfView) Close() {
+	if v != nil {
+		v.conn.Close()
+	}
+}
+
+// latestReport is how long an answer may take: as long as a server may get no processor.
+const latestReport = 10 * time.Second
+
+// ask asks the server; selfreport says what. The error is os.ErrProcessDone if the server
+// has ended.
+func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	question := binary.NativeEndian.AppendUint64([]byte{what}, uint64(arg))
+	b := make([]byte, 24)
+	v.conn.SetDeadline(time.Now().Add(latestReport))
+	if _, err = v.conn.Write(question); err == nil {
+		_, err = io.ReadFull(v.conn, b)
+	}
+	if err != nil {
+		v.conn.Close() // a late answer would be taken for another one
+		return answer, os.ErrProcessDone
+	}
+	for i := range answer {
+		answer[i] = int(binary.NativeEndian.Uint64(b[8*i:]))
+	}
+	return answer, nil
+}
+
+func (v *selfView) cpu() (time.Duration, error) {
+	a, err := v.ask('p', 0)
+	return time.Duration(a[0]), err
+}
+
+func (v *selfView) asleep() (bool, error) {
+	a, err := v.ask('g', 0)
+	return err == nil && a[0] == 0, err
+}
+
+func (v *selfView) threads() (int, error) {
+	a, err := v.ask('c', 0)
+	return a[0], err
+}
+
+func (v *selfView) descriptors() (int, error) {
+	a, err := v.ask('c', 0)
+	return a[1], err
+}
+
+func (v *selfView) memory() (resident, addresses int64, err error) {
+	a, err := v.ask('c', 0)
+	return int64(a[2]), 0, err
+}
+
+func (v *selfView) visitor(conn net.Conn) (accepted bool, unread int, err error) {
+	a, err := v.ask('v', conn.LocalAddr().(*net.TCPAddr).Port)
+	return a[0] == 1, a[1], err
+}
+
+func (v *selfView) limitFiles(n int) error {
+	a, err := v.ask('l', n)
+	if err == nil && a[0] != 0 {
+		err = os.NewSyscallError("setrlimit", syscall.Errno(a[0]))
+	}
+	return err
+}
+
+// ending says whether the server has closed its end, which it does when it ends, and
+// before it closes any connection: descriptors are closed in their order.
+func (v *selfView) ending() bool {
+	_, err := v.ask('p', 0)
+	return err != nil
+}
