@@ -8,7 +8,7 @@ import (
 
 // A blockingListener is a listening socket in blocking mode, as in Rust's
 // std::net: a goroutine that waits in Accept holds an operating system thread.
-// Go's own net package never waits like that: stages 1 to 3 go around it.
+// Go's net package never waits like that, so stages 1 to 3 go around it.
 type blockingListener struct {
 	fd   int // open for as long as the program runs
 	addr net.Addr
@@ -20,7 +20,7 @@ func listen(addr string) (*blockingListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close() // the poller forgets its socket; the duplicate stays open
+	defer listener.Close() // the descriptor that the poller knows; the duplicate stays open
 	raw, err := listener.(*net.TCPListener).SyscallConn()
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func listen(addr string) (*blockingListener, error) {
 func (l *blockingListener) Addr() net.Addr { return l.addr }
 
 // Accept waits for the next visitor, holding its thread. The caller closes the
-// connection. A Read from it holds a thread, too, and cannot have a deadline.
+// connection. A Read from it also holds a thread, and cannot have a deadline.
 func (l *blockingListener) Accept() (*os.File, error) {
 	fd, _, err := syscall.Accept(l.fd)
 	for err == syscall.EINTR || err == syscall.ECONNABORTED { // a signal; a visitor who has left
@@ -47,6 +47,6 @@ func (l *blockingListener) Accept() (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("accept", err)
 	}
-	syscall.CloseOnExec(fd) // without ForkLock: this program starts no other
+	syscall.CloseOnExec(fd) // ForkLock is not needed: this program starts no other
 	return os.NewFile(uintptr(fd), "visitor"), nil
 }

@@ -1,4 +1,4 @@
-// What HTTP asks of a server: the same in every stage, and no part of the lesson.
+// What HTTP asks of any server. It is the same in every stage, and not part of the lesson.
 
 package main
 
@@ -13,10 +13,10 @@ import (
 
 const (
 	maxHead  = 64 << 10  // bytes; a longer request head is refused
-	maxInput = 256 << 10 // bytes; nobody gets to send more than this
+	maxInput = 256 << 10 // bytes; the server reads no more than this from a visitor
 )
 
-// A badRequest is the status of the reply to what cannot be read as a request.
+// A badRequest is the status of the reply to input that is not a request.
 type badRequest string
 
 func (status badRequest) Error() string { return string(status) }
@@ -24,7 +24,7 @@ func (status badRequest) Error() string { return string(status) }
 // readRequest returns the method and path of a request, as in "GET /sleep". It
 // reads the head to its empty line, or to the end of the input, and then the
 // body: a socket that is closed with input unread sends a reset, and the visitor
-// may lose the reply. The error is a badRequest, or why no request has come.
+// may lose the reply. The error is a badRequest, or says why no request has come.
 func readRequest(conn io.Reader) (string, error) {
 	input := make([]byte, 0, 96) // a silent visitor costs these bytes
 	head, whole := 0, false      // the length of the head's lines so far; has the empty one come?

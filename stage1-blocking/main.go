@@ -1,6 +1,6 @@
 // Stage 1 is a blocking web server with one goroutine, which accepts a visitor,
 // reads the request, answers, and only then accepts the next.
-// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+// It serves GET /, and GET /sleep, which is slow; anything else gets a 404.
 //
 // While one visitor is slow, or says nothing at all, every other one waits.
 // Stage 3 changes that.
@@ -42,8 +42,8 @@ func main() {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
-			// Most likely no file descriptor is left. One will be, when
-			// a visitor leaves; until then the next ones wait in the backlog.
+			// Most likely out of file descriptors. One is freed when a
+			// visitor leaves; until then new visitors wait in the backlog.
 			log.Printf("%v; trying again in a second", err)
 			time.Sleep(time.Second)
 			continue
@@ -68,7 +68,7 @@ func handleConnection(conn *os.File) {
 	writeReply(conn, status, page)
 }
 
-// choosePage decides what a request such as "GET /" is answered with.
+// choosePage returns the answer to a request such as "GET /".
 func choosePage(request string) (status, page string) {
 	switch request {
 	case "GET /", "GET /sleep":

@@ -1,9 +1,9 @@
 // Stage 3 is concurrent: it starts a goroutine for each visitor and does not
-// wait for it, so that goroutine 1 is back in Accept before the reply is out.
-// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+// wait for it, so goroutine 1 is back in Accept before the reply is sent.
+// It serves GET /, and GET /sleep, which is slow; anything else gets a 404.
 //
-// Every wait holds an operating system thread, and 10,000 silent visitors end
-// the program. Nor can a wait be ended from outside. Stage 4 changes that.
+// Every wait for a visitor holds an operating system thread, so 10,000 silent
+// visitors end the program. Nothing can end such a wait. Stage 4 changes that.
 package main
 
 import (
@@ -42,8 +42,8 @@ func main() {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
-			// Most likely no file descriptor is left. One will be, when
-			// a visitor leaves; until then the next ones wait in the backlog.
+			// Most likely out of file descriptors. One is freed when a
+			// visitor leaves; until then new visitors wait in the backlog.
 			log.Printf("%v; trying again in a second", err)
 			time.Sleep(time.Second)
 			continue
@@ -68,7 +68,7 @@ func handleConnection(conn *os.File) {
 	writeReply(conn, status, page)
 }
 
-// choosePage decides what a request such as "GET /" is answered with.
+// choosePage returns the answer to a request such as "GET /".
 func choosePage(request string) (status, page string) {
 	switch request {
 	case "GET /", "GET /sleep":

@@ -1,10 +1,10 @@
 // Stage 4 lets the runtime do the waiting: its sockets are those of package
-// net, where a goroutine that waits is parked and holds no thread. A wait can
-// now be ended, too: SIGINT and SIGTERM end the one for the next visitor and
-// let requests in progress finish, and a visitor who stays silent is dropped.
-// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+// net, where a goroutine that waits is parked and holds no thread. Such a wait
+// can be ended: SIGINT and SIGTERM end the wait in Accept and let requests in
+// progress finish, and a visitor who stays silent is dropped.
+// It serves GET /, and GET /sleep, which is slow; anything else gets a 404.
 //
-// To test handleConnection one still needs a network. Stage 5 changes that.
+// A test of handleConnection still needs a network. Stage 5 changes that.
 package main
 
 import (
@@ -47,9 +47,9 @@ func main() {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, resetSignals := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
-		stop() // the next signal ends the program, as it would by default
+		resetSignals() // the next signal ends the program, as it would by default
 		log.Print("stopping; requests in progress may finish, a second signal ends them")
 		listener.Close() // ends the wait in Accept
 	})
@@ -62,8 +62,8 @@ func main() {
 			break
 		}
 		if err != nil {
-			// Most likely no file descriptor is left. One will be, when
-			// a visitor leaves; until then the next ones wait in the backlog.
+			// Most likely out of file descriptors. One is freed when a
+			// visitor leaves; until then new visitors wait in the backlog.
 			log.Printf("%v; trying again in a second", err)
 			time.Sleep(time.Second)
 			continue
@@ -101,7 +101,7 @@ func handleConnection(conn net.Conn) {
 	writeReply(conn, status, page)
 }
 
-// choosePage decides what a request such as "GET /" is answered with.
+// choosePage returns the answer to a request such as "GET /".
 func choosePage(request string) (status, page string) {
 	switch request {
 	case "GET /", "GET /sleep":

@@ -17,12 +17,9 @@ import (
 )
 
 // A mockConn is a connection in memory: the handler reads what is in input, and
-// what it writes ends up in output.
-//
-// They are two, as on a connection. The chapter's mock has one vector for both,
-// so that the reply overwrites the request from its start and is cut off where
-// the request ended; a test can tell neither where the reply ends nor whether
-// what follows is reply or request, and has to be content with its beginning.
+// what it writes ends up in output: two directions, as on a connection. (The
+// draft of the chapter has one Vec for both; docs/stage5-testable.md says why
+// that cannot work.)
 type mockConn struct {
 	input  io.Reader
 	output bytes.Buffer

@@ -1,6 +1,6 @@
 // Stage 5 has a handler that can be tested without a network: it asks for an
 // io.ReadWriter, which a test can make in memory.
-// It serves GET /, and GET /sleep, which is slow; all else is a 404.
+// It serves GET /, and GET /sleep, which is slow; anything else gets a 404.
 package main
 
 import (
@@ -44,9 +44,9 @@ func main() {
 		log.Fatalf("%v; try another address, as in -addr 127.0.0.1:0", err)
 	}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, resetSignals := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
-		stop() // the next signal ends the program, as it would by default
+		resetSignals() // the next signal ends the program, as it would by default
 		log.Print("stopping; requests in progress may finish, a second signal ends them")
 		listener.Close() // ends the wait in Accept
 	})
@@ -59,8 +59,8 @@ func main() {
 			break
 		}
 		if err != nil {
-			// Most likely no file descriptor is left. One will be, when
-			// a visitor leaves; until then the next ones wait in the backlog.
+			// Most likely out of file descriptors. One is freed when a
+			// visitor leaves; until then new visitors wait in the backlog.
 			log.Printf("%v; trying again in a second", err)
 			time.Sleep(time.Second)
 			continue
@@ -98,7 +98,7 @@ func handleConnection(conn io.ReadWriter) {
 	writeReply(conn, status, page)
 }
 
-// choosePage decides what a request such as "GET /" is answered with.
+// choosePage returns the answer to a request such as "GET /".
 func choosePage(request string) (status, page string) {
 	switch request {
 	case "GET /", "GET /sleep":

@@ -73,15 +73,21 @@ func (t *terminal) kill() {
 	t.master.Close()
 }
 
-var makeStage = regexp.MustCompile(`(\bmake stage\d)\b(?: ARGS='([^']*)')?`)
+var (
+	makeStage = regexp.MustCompile(`(\bmake stage\d)\b(?: ARGS='([^']*)')?`)
+	binStage  = regexp.MustCompile(`^((?:\w+=\S+ )*bin/stage\d[-\w]*)( .*|$)`)
+)
 
 // typeCommand types a command of the page: with the terminal's port in place of 7878,
-// and with -addr for a stage that make starts.
+// and with -addr for a stage.
 func (t *terminal) typeCommand(command string) error {
 	t.mu.Lock()
 	t.start, t.command, t.shown = len(t.screen), command, output{}
 	t.mu.Unlock()
 	command = makeStage.ReplaceAllString(command, "$1 ARGS='-addr=127.0.0.1:7878 $2'")
+	if !strings.Contains(command, "-addr") {
+		command = binStage.ReplaceAllString(command, "$1 -addr=127.0.0.1:7878$2")
+	}
 	_, err := t.master.WriteString(strings.ReplaceAll(command, "7878", strconv.Itoa(t.port)) + "\n")
 	return err
 }

@@ -21,7 +21,7 @@ var ladder = []row{
 		"many-at-once/slow-request many-at-once/fifty-slow-requests", ""},
 	{"a silent visitor delays the next visitor",
 		"one-at-a-time/silent-visitor", "many-at-once/silent-visitor", ""},
-	{"waiting holds a thread",
+	{"waiting for a visitor holds a thread",
 		"waiting-holds-a-thread/accept waiting-holds-a-thread/read", "waiting-is-free/accept", ""},
 	{"a silent visitor is dropped after a while",
 		"waiting-is-free/silent-visitor-is-dropped",
