@@ -230,8 +230,9 @@ func log(s *story, args []string) {
 // 128 in the queue of those who wait to be accepted.
 const atATime = 100
 
-// dial connects a visitor, or as many as a name such as silent*200 says.
-func (s *story) dial(name string) []*visitor.Visitor {
+// dial connects a visitor, or as many as a name such as silent*200 says, who send the
+// request, unless it is empty, as soon as they have connected.
+func (s *story) dial(name, request string) []*visitor.Visitor {
 	name, times, many := strings.Cut(name, "*")
 	n := 1
 	if many {
@@ -241,9 +242,13 @@ func (s *story) dial(name string) []*visitor.Visitor {
 		s.ts.Fatalf("there is a visitor called %q already", name)
 	}
 	for i := range n {
-		s.visitors = append(s.visitors, visitor.Connect(name, s.srv.Addr))
-		if (i+1)%atATime == 0 {
-			s.srv.AwaitQuiet(server.Settled) // it has accepted whom it is going to
+		v := visitor.Connect(name, s.srv.Addr)
+		if request != "" {
+			v.Send(request)
+		}
+		s.visitors = append(s.visitors, v)
+		if (i+1)%atATime == 0 && i+1 < n {
+			s.awaitAccepted(s.visitors[len(s.visitors)-atATime:])
 		}
 	}
 	group := s.named(name)
@@ -251,6 +256,26 @@ func (s *story) dial(name string) []*visitor.Visitor {
 		s.awaitConnected(v)
 	}
 	return group
+}
+
+// awaitAccepted waits until the server has accepted the visitors, or all whom it is going to.
+func (s *story) awaitAccepted(vs []*visitor.Visitor) {
+	quiet := server.Settled
+	if !s.program.Sees("requests") && vs[0].Said() != "" {
+		quiet = server.Idle // their answers show that they were accepted
+	}
+	s.srv.Await(quiet, func() bool {
+		for ; len(vs) > 0; vs = vs[1:] {
+			accepted := vs[0].Answered()
+			if conn := vs[0].Conn(); conn != nil && !accepted {
+				accepted, _ = s.srv.HasAccepted(conn)
+			}
+			if !accepted {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (s *story) awaitConnected(v *visitor.Visitor) {
@@ -272,18 +297,14 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	}
 }
 
-func connect(s *story, args []string) { s.dial(args[0]) }
+func connect(s *story, args []string) { s.dial(args[0], "") }
 
 func visit(s *story, args []string) {
 	method, path := "GET", args[len(args)-1]
 	if len(args) == 3 {
 		method = args[1]
 	}
-	vs := s.dial(args[0])
-	for _, v := range vs {
-		v.Send(visitor.Request(method, path))
-	}
-	s.awaitSent(vs)
+	s.awaitSent(s.dial(args[0], visitor.Request(method, path)))
 }
 
 // send returns when all is sent, or the server takes no more.

@@ -44,8 +44,8 @@ const (
 	// However long it is from one look to the next, no more counts as quiet: a
 	// machine that was halted in between gave the server no chance.
 	mostQuiet = 4 * interval
-	// Where the system does not tell what a server does, it counts as quiet
-	// all the time, and has so many times as long.
+	// Where nobody tells what a server does, it counts as quiet all the time, and has so
+	// many times as long.
 	blindFactor = 8
 )
 
@@ -75,12 +75,15 @@ func (s *Server) Wait(quiet time.Duration) (*os.ProcessState, error) {
 
 // await is Await, and says as well whether the server was quiet for so long.
 func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bool) {
-	most := mostWork
+	most, unknown := mostWork, Idle // unknown: for how long something unknown may keep it asleep
 	if s.Addr == "" {
-		most = mostStartWork
+		most, unknown = mostStartWork, idleStart
 	}
-	if s.reports() {
+	switch {
+	case s.reports():
 		quiet = max(quiet, settledReports)
+	case !s.Sees("work"):
+		quiet += (blindFactor - 1) * min(quiet, unknown) // timers take no longer than elsewhere
 	}
 	for w := s.newWatch(); !cond(); time.Sleep(interval) {
 		if s.Exited() {
@@ -125,7 +128,6 @@ func (w *watch) quietFor(wanted time.Duration) time.Duration {
 	asleep := unchanged && w.quiet > 0 && w.quiet+passed < wanted
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		passed /= blindFactor
 		asleep = true
 	case w.server.Exited():
 		asleep = true
