@@ -76,6 +76,22 @@ func (r *Recorder) Followed() (n int) {
 	return n
 }
 
+// Accepted asks the system how many of those who are there the server has accepted.
+func (r *Recorder) Accepted() (n int, err error) {
+	for _, g := range r.guests {
+		accepted := g.taken
+		if conn := g.Conn(); !accepted && conn != nil {
+			if accepted, err = r.server.HasAccepted(conn); err != nil {
+				return 0, err
+			}
+		}
+		if accepted {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Underway says whether somebody was still connecting or sending at the last look.
 func (r *Recorder) Underway() bool { return r.underway }
 

@@ -14,23 +14,20 @@ import (
 	"example.com/concurrent-web-server/internal/watch"
 )
 
-// A lab is a number of servers, and what all of them share. For each panel, and for the last
-// prediction, it has one message that says all there is to show. A browser gets each message
-// that differs from what it has, so nothing is kept for a browser that is slow or not there.
+// A lab is a number of servers, and what all of them share.
 type lab struct {
 	root    *os.Root // the workbook's folder, which is the working directory
 	overlay string   // the file for go build -overlay
 	panels  []*panel // fixed
-	began   time.Time
-	// questions are those of page/questions.json, which has the words for the reader as well.
-	questions []question
+	scenes  []scene
+	clock   clock
+	board   *board
 
-	mu       sync.Mutex
-	names    map[string]int // how many visitors of a kind have come so far
-	messages []string       // the prediction's, and then the panels'
+	mu      sync.Mutex
+	names   map[string]int // how many visitors of a kind have come so far
+	playing *play          // the act that is being played, or nil
 
-	examining  sync.Mutex // held while the stories are told about a server: one at a time
-	predicting sync.Mutex // held while a question is answered
+	examining sync.Mutex // held while the stories are told about a server: one at a time
 }
 
 // newLab makes a lab of the stages, or of the one with a number, and of a server of the reader's own
@@ -47,7 +44,7 @@ func newLab(temp string, number int, own string) (*lab, error) {
 	if own != "" {
 		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
 	}
-	l := &lab{root: root, began: time.Now(), names: map[string]int{}, messages: make([]string, 1+len(stages))}
+	l := &lab{root: root, names: map[string]int{}, board: newBoard(len(stages))}
 
 	// The file that tells of goroutines is laid over each server's package. The server's
 	// folder is not written to.
@@ -59,19 +56,20 @@ func newLab(temp string, number int, own string) (*lab, error) {
 		}
 		folder, _ := filepath.Abs(s.Folder)
 		replace[filepath.Join(folder, "lab_goroutines.go")] = file
-		l.panels = append(l.panels, &panel{ID: i, Stage: s, run: run{State: "building"}, lab: l,
-			calls: make(chan func(), 16), cancel: func() {}, Slow: 2, Patience: 6})
+		p := &panel{ID: i, lab: l, calls: make(chan func(), 16), cancel: func() {},
+			Stage: s, run: run{State: "building"}, Slow: 2, Patience: 6}
+		l.panels = append(l.panels, p)
 	}
 	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
 	goroutines, _ := files.ReadFile("goroutines.go.txt")
-	questions, _ := files.ReadFile("page/questions.json")
-	err = errors.Join(json.Unmarshal(questions, &l.questions),
+	scenes, _ := files.ReadFile("scenes.json")
+	err = errors.Join(json.Unmarshal(scenes, &l.scenes),
 		os.WriteFile(file, goroutines, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
 	if err != nil {
 		return nil, err
 	}
+	l.board.show(theScenes, "lab", map[string]any{"scenes": l.scenes})
 	for _, p := range l.panels {
-		l.update(1+p.ID, "panel", p, func() {})
 		go p.loop()
 		p.calls <- func() { p.rebuild(false) }
 	}
@@ -86,21 +84,12 @@ func (l *lab) watch() {
 		for i, p := range l.panels {
 			state, err := watch.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && err == nil {
+				l.disturb("A file was saved meanwhile.")
 				p.calls <- func() { p.rebuild(true) }
 			}
 			states[i] = state
 		}
 	}
-}
-
-// update calls change, and then makes a message of what is to be shown. Meanwhile no other message is
-// made or sent.
-func (l *lab) update(place int, event string, shown any, change func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change()
-	text, _ := json.Marshal(shown) // nothing that is shown can fail
-	l.messages[place] = fmt.Sprintf("event: %s\ndata: %s\n\n", event, text)
 }
 
 // invite names n visitors of a kind. The same visitor has the same name at all servers.
@@ -113,3 +102,34 @@ func (l *lab) invite(kind string, n int) (names []string) {
 	}
 	return names
 }
+
+// forget begins the numbers in the visitors' names anew: all servers are about to be started.
+func (l *lab) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.names)
+}
+
+// A clock tells how long the lab has run. It stands still while the lab is stopped, or the machine
+// is asleep. It is safe for concurrent use.
+type clock struct {
+	mu   sync.Mutex
+	last time.Time
+	now  time.Duration
+}
+
+// Now is called many times a second, by the panels.
+func (c *clock) Now() time.Duration {
+	const stopped = time.Second // between two calls
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if step := now.Sub(c.last); step < stopped {
+		c.now += step
+	}
+	c.last = now
+	return c.now
+}
+
+// ms is Now in milliseconds, and never 0.
+func (c *clock) ms() int64 { return max(c.Now().Milliseconds(), 1) }

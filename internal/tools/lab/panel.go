@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
-	"slices"
+	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -17,21 +20,26 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A panel is one server of the lab. The page is sent its exported fields. All that may
-// change belongs to one goroutine, that of loop, which calls the methods unless they say
-// otherwise; others send it a function to call.
+// A panel is one server of the lab. Its exported fields are what a browser is told, beside what
+// happens in time, which goes to the board's past. All that may change belongs to one goroutine, that of
+// loop, which calls the methods unless they say otherwise; others send it a function to call.
 type panel struct {
 	ID       int             `json:"id"`
 	Stage    behaviour.Stage `json:"stage"`    // with number 0 if it is the reader's own
-	Slow     int             `json:"slow"`     // seconds that the slow request takes
-	Patience int             `json:"patience"` // seconds that a visitor may take to ask
+	Slow     float64         `json:"slow"`     // seconds that the slow request takes
+	Patience float64         `json:"patience"` // seconds that a visitor may take to ask
+	Stale    bool            `json:"stale"`    // the source does not build, and an older server goes on
+	From     int64           `json:"from"`     // when what is drawn began, in milliseconds
+	Tests    int             `json:"tests"`    // of its handler, that have passed without a network
+	Took     int64           `json:"took"`     // milliseconds, all of them
 	run
 	verdict
 
 	lab     *lab
 	calls   chan func()
-	cancel  context.CancelFunc // ends the build and the stories that are under way
+	cancel  context.CancelFunc // ends the build, the tests and the stories that are under way
 	program *server.Program    // nil until one is built
+	lanes   int                // how many there have been
 }
 
 // A verdict is what the stories say of a server.
@@ -42,14 +50,26 @@ type verdict struct {
 	OK    bool     `json:"ok"`
 }
 
-// A lane is one visitor. Times are in milliseconds of the lab's clock, 0 for what has not
-// happened.
-type lane struct {
-	Name    string        `json:"name"`
-	Arrived int64         `json:"arrived"`
-	Served  int64         `json:"served"`
-	Over    int64         `json:"over"`
-	Kind    timeline.Kind `json:"kind"` // what happened last
+// A run is one start of a server, and what has been seen of it since.
+type run struct {
+	State string `json:"state"` // building, running, ended or failed
+	Well  bool   `json:"well"`  // it has ended with status 0
+	Words string `json:"words"` // its last words, or the compiler's
+	Dump  string `json:"dump"`  // of its goroutines, on Ctrl-\
+	URL   string `json:"url"`
+	Go    bool   `json:"go"` // it is written in Go
+
+	server      *server.Server
+	recorder    *timeline.Recorder   // nil unless the server runs
+	seen        sample               // of the server, last
+	here        map[string]*lane     // those who are there, by name
+	interrupted int64                // when the server was signalled, or 0
+	dumps       int                  // how often the server has told of its goroutines
+	next        time.Time            // when the server is to be observed
+	descriptors int                  // without visitors
+	memory      int64                // the least without visitors
+	threads     int                  // without visitors, at first
+	since       map[string]time.Time // when what is odd began
 }
 
 // The requests of the visitors, by kind. One who sends half a request goes on waiting
@@ -64,6 +84,8 @@ var requests = map[string]string{
 const (
 	resolution = 40 * time.Millisecond // how often the visitors are looked at
 	many       = 1000                  // visitors, beside whom no group comes
+	mostWords  = 1000                  // bytes, of which the first say why a server ended
+	mostDump   = 64_000
 )
 
 // loop is the panel's own goroutine.
@@ -73,12 +95,25 @@ func (p *panel) loop() {
 		case f := <-p.calls:
 			f()
 		case <-ticker:
-			if !p.look() {
+			if p.lab.clock.Now(); !p.look() {
 				continue
 			}
 		}
-		p.lab.update(1+p.ID, "panel", p, func() {})
+		p.publish()
 	}
+}
+
+// publish puts on the board what there is to show.
+func (p *panel) publish() {
+	s := &p.seen
+	s.At, s.State, s.Here, s.More = p.lab.clock.ms(), p.State, 0, 0
+	if p.recorder != nil {
+		s.Here = p.recorder.Here()
+		s.More = s.Here - p.recorder.Followed()
+		s.Counts = maps.Clone(p.recorder.Counts)
+	}
+	p.lab.board.addSample(p.ID, *s)
+	p.lab.board.show(inPanels+2*p.ID+1, "panel", p)
 }
 
 // do has the panel's goroutine call f, and waits until it has. It is called by others.
@@ -94,7 +129,6 @@ func (p *panel) look() (runs bool) {
 		return false
 	}
 	p.recorder.Look()
-	p.Here = p.recorder.Here()
 	if p.server.Exited() {
 		p.ended("")
 	} else if time.Now().After(p.next) {
@@ -103,62 +137,78 @@ func (p *panel) look() (runs bool) {
 	return true
 }
 
-// tell puts into the panel what has happened to a visitor.
+// tell puts on the board what has happened to a visitor.
 func (p *panel) tell(e timeline.Event) {
 	at := max(e.At.Milliseconds(), 1)
-	if e.Kind == timeline.Accepted {
-		e.Kind = timeline.Served
-	}
 	if e.Kind == timeline.Arrives {
-		const most = 100
-		if len(p.Lanes) == most { // those who are gone make room first
-			i := max(slices.IndexFunc(p.Lanes, func(l lane) bool { return l.Over > 0 }), 0)
-			p.Lanes = slices.Delete(p.Lanes, i, i+1)
+		kind, _, _ := strings.Cut(e.Visitor, " ")
+		l := &lane{N: p.lanes, Name: e.Visitor, Arrived: at, Kind: e.Kind, kind: kind}
+		p.lanes++
+		p.here[e.Visitor] = l
+		p.lab.board.addLane(p.ID, l)
+		return
+	}
+	p.lab.board.changeLane(p.here[e.Visitor], func(l *lane) {
+		switch l.Kind = e.Kind; e.Kind {
+		case timeline.Accepted:
+			l.Accepted = at
+		case timeline.Served:
+			l.Served = at
+		default:
+			l.Over = at
+			delete(p.here, e.Visitor)
 		}
-		p.Lanes = append(p.Lanes, lane{Name: e.Visitor, Arrived: at, Kind: e.Kind})
-		return
-	}
-	l := new(lane) // of one who is only counted
-	if i := slices.IndexFunc(p.Lanes, func(l lane) bool { return l.Name == e.Visitor }); i >= 0 {
-		l = &p.Lanes[i]
-	}
-	if l.Kind = e.Kind; e.Kind == timeline.Served {
-		l.Served = at
-		return
-	}
-	l.Over = at
+	})
 }
 
 // send has visitors of a kind come; no group, if many are there already.
 func (p *panel) send(kind string, names []string) {
-	if p.recorder == nil || p.Here > many && len(names) > 1 {
-		return
+	if p.recorder != nil && (p.recorder.Here() <= many || len(names) == 1) {
+		p.recorder.Send(requests[kind], names...)
 	}
-	p.recorder.Send(requests[kind], names...)
 }
 
-// leave has all leave who are silent, or else the one who came last, with a reset.
-func (p *panel) leave(silent bool) {
+// leave has all leave who have not asked for a page.
+func (p *panel) leave() {
+	if p.recorder != nil {
+		p.recorder.Leave(false, func(_ string, _, asks bool) bool { return !asks })
+	}
+}
+
+// reset has a visitor leave with a reset: the one with the name, or else the one who came last of those whom the
+// server has accepted, or else of all.
+func (p *panel) reset(name string) {
 	if p.recorder == nil {
 		return
 	}
-	n, last := 0, p.Here
-	p.recorder.Leave(!silent, func(name string, _, _ bool) bool {
-		n++
-		return silent && strings.HasPrefix(name, "silent ") || !silent && n == last
+	var last, taken string
+	p.recorder.Leave(true, func(name string, isTaken, _ bool) bool {
+		if last = name; isTaken {
+			taken = name
+		}
+		return false
 	})
+	name = cmp.Or(name, taken, last)
+	p.recorder.Leave(true, func(n string, _, _ bool) bool { return n == name })
 }
 
 func (p *panel) signal(sig syscall.Signal) {
-	if p.recorder != nil {
-		p.interrupted = p.server.Signal(sig) == nil
+	if p.recorder != nil && p.server.Signal(sig) == nil {
+		p.interrupted = p.lab.clock.ms()
 	}
 }
 
-// clear takes off the panel what has been read: words, a dump, a verdict, and lanes.
+// start starts the server anew, about which nothing is known then.
+func (p *panel) start() {
+	p.verdict = verdict{}
+	p.restart()
+}
+
+// clear takes off the panel what has been read: words, a dump, a verdict, and the lanes of those who
+// have gone.
 func (p *panel) clear() {
 	p.Words, p.Dump, p.verdict = "", "", verdict{}
-	p.Lanes = slices.DeleteFunc(p.Lanes, func(l lane) bool { return l.Over > 0 })
+	p.From = p.lab.clock.ms()
 }
 
 // rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that
@@ -181,14 +231,42 @@ func (p *panel) rebuild(examine bool) {
 				if p.program != nil {
 					p.program.Close()
 				}
-				p.program = program
+				p.program, p.Stale, p.Tests, p.Took = program, false, 0, 0
+				if program.Folder != "" {
+					p.lab.board.show(inPanels+2*p.ID, "code", readCode(p.ID, p.Stage.Folder))
+				}
 				p.restart()
+				go p.test(ctx, program.Folder)
 				if examine && p.recorder != nil {
 					go p.examine(ctx, program)
 				}
 			}
 		}
 	}()
+}
+
+// test runs the tests of a handler that need no network, if there are any. It is called in a goroutine of
+// its own.
+func (p *panel) test(ctx context.Context, folder string) {
+	names := offlineTests(folder)
+	if folder == "" || len(names) == 0 {
+		return
+	}
+	run := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-run", "^("+strings.Join(names, "|")+")$", ".")
+	run.Dir = folder
+	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that it ends with the lab, as an orphan
+	out, err := run.Output()
+	passed := regexp.MustCompile(`(?m)^--- PASS: Test`).FindAll(out, -1)
+	took := regexp.MustCompile(`(?m)^ok\s+\S+\s+([\d.]+)s`).FindSubmatch(out)
+	if err != nil || took == nil {
+		return
+	}
+	seconds, _ := strconv.ParseFloat(string(took[1]), 64)
+	p.calls <- func() {
+		if ctx.Err() == nil {
+			p.Tests, p.Took = len(passed), int64(seconds*1000)
+		}
+	}
 }
 
 // examine has the stories told, as make check does, and shows what came of them. It is
@@ -219,33 +297,6 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
 }
 
-// A run is one start of a server, and what has been seen of it since.
-type run struct {
-	State      string                `json:"state"` // building, running, ended or failed
-	Says       string                `json:"says"`  // what is odd about it, or how it ended
-	Words      string                `json:"words"` // its last words, or the compiler's
-	Dump       string                `json:"dump"`  // of its goroutines, on Ctrl-\
-	URL        string                `json:"url"`
-	Go         bool                  `json:"go"` // it is written in Go
-	Threads    int                   `json:"threads"`
-	Goroutine1 string                `json:"goroutine1"` // as in "in Accept [syscall]"
-	Waits      map[string]int        `json:"waits"`      // goroutines by their state, as in "sleep"
-	Accepted   int                   `json:"accepted"`   // connections that it holds; -1 if that cannot be seen
-	Each       int                   `json:"each"`       // bytes of memory for each of those; 0 if there are few
-	Lanes      []lane                `json:"lanes"`
-	Here       int                   `json:"here"`
-	Counts     map[timeline.Kind]int `json:"counts"` // how visits have ended
-
-	server      *server.Server
-	recorder    *timeline.Recorder // nil unless the server runs
-	interrupted bool
-	dumps       int                  // how often the server has told of its goroutines
-	next        time.Time            // when the server is to be observed
-	descriptors int                  // without visitors
-	memory      int64                // the least without visitors
-	since       map[string]time.Time // when what is odd began
-}
-
 // restart ends the server, if it runs, and starts it anew.
 func (p *panel) restart() {
 	if p.program == nil {
@@ -255,50 +306,52 @@ func (p *panel) restart() {
 		p.server.Kill()
 		p.ended("")
 	}
+	p.From = p.lab.clock.ms()
 	// Over a pipe a server in Go tells where its goroutines are. Should there be none, nothing is told.
 	told, pipe, _ := os.Pipe()
 	defer pipe.Close()
-	go p.readGoroutines(told)
 	opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
-	slow, patience := time.Duration(p.Slow)*time.Second, time.Duration(p.Patience)*time.Second
-	s, _, err := timeline.Start(p.program, slow, patience, opt)
+	s, _, err := timeline.Start(p.program, seconds(p.Slow), seconds(p.Patience), opt)
 	if err != nil {
+		told.Close()
 		p.failed(err)
 		return
 	}
-	clock := func() time.Duration { return time.Since(p.lab.began) }
-	recorder := timeline.NewRecorder(s, clock, p.tell)
-	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, Accepted: -1,
-		server: s, recorder: recorder, Counts: recorder.Counts, since: map[string]time.Time{}}
+	go p.readGoroutines(s, told)
+	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, server: s,
+		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.tell), seen: sample{Accepted: -1},
+		here: map[string]*lane{}, since: map[string]time.Time{}}
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // ended puts into the panel how the server has ended.
 func (p *panel) ended(says string) {
 	p.recorder.Look() // what it has sent before it ended
 	p.recorder.Close(timeline.Lost)
-	p.recorder, p.Here = nil, 0
-	if state, _ := p.server.Wait(0); says == "" {
-		says = fmt.Sprintf("It has ended: %v.", state)
-	}
-	p.State, p.Says = "ended", says
+	state, _ := p.server.Wait(0)
+	p.State, p.Well = "ended", p.server.Succeeded()
+	p.seen = sample{Says: cmp.Or(says, fmt.Sprintf("It has ended: %v.", state)), Counts: maps.Clone(p.recorder.Counts)}
+	p.recorder = nil
 	_, words, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
 	words, dump, _ := strings.Cut(words, "\ngoroutine ")
-	const most = 1000 // bytes, of which the first say why it ended
-	p.Words = words[:min(len(words), most)]
+	p.Words = words[:min(len(words), mostWords)]
 	if dump = "\ngoroutine " + dump; strings.Contains(dump, "\ngoroutine 1 ") {
-		p.Dump = dump
+		p.Dump = dump[:min(len(dump), mostDump)]
 	}
 }
 
 // failed puts into the panel that the server does not build, or does not start.
 func (p *panel) failed(err error) {
 	p.verdict = verdict{}
-	p.Words = strings.ReplaceAll(err.Error(), "\n\t", "\n")
+	words := strings.ReplaceAll(err.Error(), "\n\t", "\n")
+	p.Words = words[:min(len(words), mostWords)]
 	if p.recorder != nil {
+		p.Stale = true
 		p.Words += "\n\nThe server from before goes on."
 		return
 	}
-	p.State, p.Says = "failed", "It does not start."
+	p.State, p.seen = "failed", sample{Says: "It does not start."}
 	if p.Stage.Number == 0 {
 		p.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
 	}
@@ -307,18 +360,27 @@ func (p *panel) failed(err error) {
 // observe looks at the server from outside, and has it not looked at again for 100 times as
 // long as that took.
 func (p *panel) observe(now time.Time) {
-	p.Threads, _ = p.server.Threads()
+	s, here := &p.seen, p.recorder.Here()
+	s.Threads, _ = p.server.Threads()
 	descriptors, err := p.server.Descriptors()
 	memory, _, _ := p.server.Memory()
-	if p.Here == 0 {
+	if here == 0 {
 		p.descriptors, p.memory = descriptors, min(memory, cmp.Or(p.memory, memory))
+		p.threads = cmp.Or(p.threads, s.Threads)
 	}
-	if err == nil {
-		p.Accepted = max(descriptors-p.descriptors, 0)
+	if !p.Go {
+		s.Held = max(s.Threads-p.threads, 0)
+	}
+	if s.Accepted = max(descriptors-p.descriptors, 0); p.interrupted > 0 {
+		s.Accepted, err = p.recorder.Accepted() // it may have closed the descriptor that it listened on
+	}
+	if err != nil {
+		s.Accepted = -1
 	}
 	const few = 20 // visitors, of whom each one's memory cannot be told
-	if p.Each = 0; p.Accepted >= few {
-		p.Each = max(int(memory-p.memory)/p.Accepted, 0)
+	if s.Each = 0; s.Accepted >= few {
+		const exact = 100 // bytes
+		s.Each = max(int(memory-p.memory)/s.Accepted, 0) / exact * exact
 	}
 	p.observeOdd(now)
 	p.next = now.Add(min(max(100*time.Since(now), 100*time.Millisecond), 2*time.Second))
@@ -330,28 +392,32 @@ const endless = "It printed without end for %v, and has been killed."
 // for long. One that prints where all its goroutines are, however many, is about to end by itself.
 func (p *panel) observeOdd(now time.Time) {
 	asleep, err := p.server.Asleep()
-	served := slices.ContainsFunc(p.Lanes, func(l lane) bool { return l.Over == 0 && l.Served > 0 })
-	p.Says = ""
+	served := false
+	for _, l := range p.here {
+		served = served || l.Served > 0 || l.Accepted > 0
+	}
+	here := p.recorder.Here()
+	p.seen.Says = ""
 	for _, odd := range []struct {
 		says  string
 		holds bool
 	}{
 		{endless, p.server.Flooded() && !strings.Contains(p.server.Log(), "\ngoroutine 1 ")},
-		{"It was interrupted %v ago, and goes on.", p.interrupted},
+		{"It was interrupted %v ago, and goes on.", p.interrupted > 0},
 		{"It is busy all the time, for %v now.", !asleep && err == nil},
 		{"Nobody is being served, for %v now, though somebody waits. Does it hang?",
-			p.Here > 0 && !served && p.Accepted == 0},
-		{"For %v over a thousand visitors have been there. No group comes before some go.", p.Here > many},
+			here > 0 && !served && p.seen.Accepted == 0},
+		{"For %v over a thousand visitors have been there. No group comes before some go.", here > many},
 	} {
 		if _, known := p.since[odd.says]; !odd.holds || !known {
 			p.since[odd.says] = now
 		}
 		const long = 2 * time.Second
-		if lasts := now.Sub(p.since[odd.says]); lasts > long && p.Says == "" {
-			p.Says = fmt.Sprintf(odd.says, lasts.Round(time.Second))
+		if lasts := now.Sub(p.since[odd.says]); lasts > long && p.seen.Says == "" {
+			p.seen.Says = fmt.Sprintf(odd.says, lasts.Round(time.Second))
 			if odd.says == endless {
 				p.server.Kill()
-				p.ended(p.Says)
+				p.ended(p.seen.Says)
 				return
 			}
 		}
@@ -360,21 +426,15 @@ func (p *panel) observeOdd(now time.Time) {
 
 // readGoroutines puts into the panel what a server tells of its goroutines, until it has ended. It is
 // called in a goroutine of its own.
-func (p *panel) readGoroutines(told *os.File) {
+func (p *panel) readGoroutines(s *server.Server, told *os.File) {
 	defer told.Close()
 	in := bufio.NewReader(told)
 	for text, err := in.ReadString(0); err == nil; text, err = in.ReadString(0) {
-		all := behaviour.Goroutines(text)
+		all := countGoroutines(text)
 		p.calls <- func() {
-			p.dumps++
-			p.Waits = map[string]int{}
-			for _, g := range all {
-				if g.ID == "1" {
-					p.Goroutine1 = g.Where()
-				}
-				if !strings.Contains(g.Text, "labGoroutines") {
-					p.Waits[g.State]++
-				}
+			if p.server == s && p.recorder != nil {
+				p.seen.goroutines = all
+				p.dumps++
 			}
 		}
 	}

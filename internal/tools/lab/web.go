@@ -9,12 +9,10 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"example.com/concurrent-web-server/internal/behaviour"
 	"github.com/alecthomas/chroma/v2/formatters/html"
 	"github.com/yuin/goldmark"
 	highlighting "github.com/yuin/goldmark-highlighting/v2"
@@ -23,7 +21,7 @@ import (
 	goldmarkhtml "github.com/yuin/goldmark/renderer/html"
 )
 
-//go:embed page goroutines.go.txt
+//go:embed page goroutines.go.txt scenes.json
 var files embed.FS
 
 // handler serves the page, the stream of what has changed, the book, and the controls.
@@ -52,26 +50,19 @@ func (l *lab) handler() http.Handler {
 	})
 }
 
-// events sends a browser all there is, and from then on what has changed. A browser that is
-// slow, or comes again, gets the latest and misses nothing: a message has all that is shown.
+// events sends a browser all there is, and from then on what has changed, and at least once a second
+// what time it is. A browser that is slow, or comes again, misses nothing.
 func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, "retry: 1000\n\n") // milliseconds, after which a browser comes again
-	has := make([]string, 1+len(l.panels))
+	seq, told := 0, time.Time{}
 	const frame = 20 * time.Millisecond // from one message to the next, at least
 	for ; r.Context().Err() == nil; time.Sleep(frame) {
-		news := ""
-		l.mu.Lock()
-		for i, message := range l.messages {
-			if message != has[i] {
-				has[i] = message
-				news += message
-			}
-		}
-		l.mu.Unlock()
-		if news != "" {
-			fmt.Fprintf(w, "event: now\ndata: %d\n\n%s", time.Since(l.began).Milliseconds(), news)
+		news, now := l.board.since(seq)
+		if news != "" || time.Since(told) > time.Second {
+			fmt.Fprintf(w, "event: now\ndata: %d\n\n%s", l.clock.ms(), news)
 			http.NewResponseController(w).Flush()
+			seq, told = now, time.Now()
 		}
 	}
 }
@@ -79,11 +70,10 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 // controls are what a button of the page does to one server. Some others need more than
 // the server: see control.
 var controls = map[string]func(*panel){
-	"leave":     func(p *panel) { p.leave(true) },
-	"reset":     func(p *panel) { p.leave(false) },
+	"leave":     (*panel).leave,
 	"interrupt": func(p *panel) { p.signal(syscall.SIGINT) },
 	"quit":      func(p *panel) { p.signal(syscall.SIGQUIT) },
-	"start":     (*panel).restart,
+	"start":     (*panel).start,
 	"ask":       func(p *panel) { p.rebuild(true) },
 	"clear":     (*panel).clear,
 }
@@ -91,38 +81,49 @@ var controls = map[string]func(*panel){
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
-		To, N, Slow, Patience int // To is a panel, and the first is 1; or 0 for all
-		Kind                  string
-		prediction
+		To, N          int // To is a panel, and the first is 1; or 0 for all
+		Kind, Name     string
+		Slow, Patience float64
+		play
 	}
 	what := r.PathValue("what")
-	if json.NewDecoder(r.Body).Decode(&asked) != nil {
+	const most = 4 << 10 // bytes
+	if json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&asked) != nil {
 		what = "" // and refused below
 	}
 	panels := l.panels
 	if asked.To > 0 && asked.To <= len(panels) {
 		panels = panels[asked.To-1 : asked.To]
 	}
-	do := controls[what]
+	do, timesOK := controls[what], min(asked.Slow, asked.Patience) >= 1 && max(asked.Slow, asked.Patience) <= 10
 	switch _, kind := requests[asked.Kind]; {
 	case do != nil:
+	case what == "reset":
+		do = func(p *panel) { p.reset(asked.Name) }
 	case what == "send" && kind && asked.N > 0 && asked.N <= 10_000/len(panels):
 		names := l.invite(asked.Kind, asked.N)
 		do = func(p *panel) { p.send(asked.Kind, names) }
-	case what == "set":
+	case what == "set" && timesOK:
 		panels, do = l.panels, func(p *panel) {
-			p.Slow, p.Patience = min(max(asked.Slow, 1), 10), min(max(asked.Patience, 1), 10)
-			p.restart()
+			p.Slow, p.Patience = asked.Slow, asked.Patience
+			p.start()
 		}
-	case what == "predict" && l.predict(asked.prediction):
-		panels = nil
+	case what == "stop":
+		l.end(errStopped)
+	case what == "play" && l.start(play{Scene: asked.Scene, Act: asked.Act, Stage: asked.Stage, Chosen: asked.Chosen}):
 	default:
-		const most = "The lab cannot do that: one question at a time, and 10,000 visitors at most."
-		http.Error(w, most, http.StatusBadRequest)
+		const cannot = "The lab cannot do that: one scene at a time, 10,000 visitors at most, and 1 to 10 seconds."
+		http.Error(w, cannot, http.StatusBadRequest)
 		return
 	}
-	for _, p := range panels {
-		p.calls <- func() { do(p) }
+	if do != nil {
+		l.disturb("Something else was pressed meanwhile.")
+		if what == "set" || what == "start" && asked.To == 0 {
+			l.forget()
+		}
+		for _, p := range panels {
+			p.calls <- func() { do(p) }
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -131,7 +132,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 
 var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.GFM,
-		highlighting.NewHighlighting(highlighting.WithFormatOptions(html.WithClasses(true)))),
+		highlighting.NewHighlighting(highlighting.WithFormatOptions(html.WithClasses(true), html.WithLinkableLineNumbers(true, "L")))),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 	// The pages' own HTML, such as <details>, is the workbook's.
 	goldmark.WithRendererOptions(goldmarkhtml.WithUnsafe()),
@@ -143,12 +144,13 @@ var frameHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <body class="read"><main>{{.Body}}</main></body></html>
 `))
 
-// book sends a file of the workbook. It reads nothing outside of its folder, and
+// book sends a file of the workbook, or the list of a folder's. It reads nothing outside of the workbook, and
 // nothing hidden.
 func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("path"))
-	if info, err := l.root.Stat(name); err == nil && info.IsDir() {
-		name = path.Join(name, "README.md")
+	if entries, err := fs.ReadDir(l.root.FS(), name); err == nil {
+		l.list(w, r, name, entries)
+		return
 	}
 	content, err := l.root.ReadFile(name)
 	if err != nil || strings.Contains("/"+name, "/.") {
@@ -163,28 +165,31 @@ func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 		return
 	case ".md":
 	default:
-		content = l.source(name, string(content))
+		marked := strings.Join(strings.Fields(fmt.Sprint(newLines(path.Dir(name), path.Base(name), string(content)))), ",")
+		content = fmt.Appendf(nil, "# %s\n\n~~~~~~%s {linenos=true hl_lines=%s}\n%s\n~~~~~~\n", name,
+			strings.TrimPrefix(path.Ext(name), "."), marked, bytes.TrimSuffix(content, []byte("\n")))
 	}
-	var body bytes.Buffer
-	markdown.Convert(content, &body) // into memory, where it cannot fail
-	frameHTML.Execute(w, map[string]any{"Title": name, "Body": template.HTML(body.String())})
+	show(w, name, content)
 }
 
-// source returns a page that has a source in it, where those lines of a stage are marked that are
-// nowhere in the file of the stage before.
-func (l *lab) source(name, content string) []byte {
-	folder, file := path.Split(name)
-	note, marked := "", []string{}
-	i := slices.IndexFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Folder+"/" == folder })
-	if i > 0 {
-		note = "The marked lines are this stage's step: they are not in the stage before."
-		before, _ := l.root.ReadFile(path.Join(behaviour.Stages[i-1].Folder, file))
-		for n, line := range strings.SplitAfter(content, "\n") {
-			if strings.Trim(line, "\t})\n") != "" && !strings.Contains("\n"+string(before), "\n"+line) {
-				marked = append(marked, fmt.Sprint(n+1))
-			}
+// list sends a folder's README.md, or else links to its files.
+func (l *lab) list(w http.ResponseWriter, r *http.Request, folder string, entries []fs.DirEntry) {
+	links := "# " + folder + "\n"
+	for _, e := range entries {
+		if e.Name() == "README.md" {
+			http.Redirect(w, r, path.Join("/book", folder, e.Name()), http.StatusFound)
+			return
+		}
+		if !strings.HasPrefix(e.Name(), ".") {
+			links += fmt.Sprintf("- [%s](%s)\n", e.Name(), path.Join("/book", folder, e.Name()))
 		}
 	}
-	return fmt.Appendf(nil, "# %s\n\n%s\n\n~~~~~~%s {linenos=true hl_lines=[%s]}\n%s\n~~~~~~\n", name, note,
-		strings.TrimPrefix(path.Ext(name), "."), strings.Join(marked, ","), strings.TrimSuffix(content, "\n"))
+	show(w, folder, []byte(links))
+}
+
+// show sends a page that is written in Markdown.
+func show(w http.ResponseWriter, title string, content []byte) {
+	var body bytes.Buffer
+	markdown.Convert(content, &body) // into memory, where it cannot fail
+	frameHTML.Execute(w, map[string]any{"Title": title, "Body": template.HTML(body.String())})
 }
