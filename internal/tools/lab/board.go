@@ -57,16 +57,6 @@ type lane struct {
 	seq  int
 }
 
-// waited is until when a visitor waited: the server accepted them, or the visit was over.
-func (l *lane) waited(now int64) int64 {
-	for _, t := range []int64{l.Accepted, l.Served, l.Over} {
-		if t > 0 {
-			return t
-		}
-	}
-	return now
-}
-
 // A sample is what was seen of a server at one time. It holds until the next.
 type sample struct {
 	At    int64  `json:"at"`
@@ -130,16 +120,11 @@ func (b *board) changeLane(l *lane, change func(l *lane)) {
 	l.seq = b.seq
 }
 
-// addSample adds a sample to a panel's past, unless it says the same as the one before. A sample of
-// the same state as one that is younger than a twentieth of a second waits for a later call.
+// addSample adds a sample to a panel's past, unless it says the same as the one before.
 func (b *board) addSample(panel int, s sample) {
-	const apart = 50 // ms
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := &b.pasts[panel]
-	if n := len(p.samples); n > 0 && s.State == p.samples[n-1].State && s.At-p.samples[n-1].At < apart {
-		return
-	}
 	text, _ := json.Marshal(s)
 	var fields map[string]json.RawMessage
 	json.Unmarshal(text, &fields)

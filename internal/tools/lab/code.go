@@ -142,7 +142,7 @@ type goroutines struct {
 
 // countGoroutines reads a dump of all goroutines.
 func countGoroutines(dump string) goroutines {
-	told := goroutines{Waits: map[string]int{}, Lines: map[string][3]int{}}
+	told := goroutines{Stack: []string{}, Waits: map[string]int{}, Lines: map[string][3]int{}}
 	for _, g := range behaviour.Goroutines(dump) {
 		if strings.Contains(g.Text, "labGoroutines") || startedBySystem(g.Text) {
 			continue

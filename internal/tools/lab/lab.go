@@ -84,7 +84,7 @@ func (l *lab) watch() {
 		for i, p := range l.panels {
 			state, err := watch.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && err == nil {
-				l.disturb("A file was saved meanwhile.")
+				l.end(errors.New("A file was saved meanwhile."))
 				p.calls <- func() { p.rebuild(true) }
 			}
 			states[i] = state

@@ -319,7 +319,7 @@ func (p *panel) restart() {
 	}
 	go p.readGoroutines(s, told)
 	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, server: s,
-		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.tell), seen: sample{Accepted: -1},
+		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.tell), seen: sample{goroutines: countGoroutines(""), Accepted: -1},
 		here: map[string]*lane{}, since: map[string]time.Time{}}
 }
 
@@ -331,7 +331,7 @@ func (p *panel) ended(says string) {
 	p.recorder.Close(timeline.Lost)
 	state, _ := p.server.Wait(0)
 	p.State, p.Well = "ended", p.server.Succeeded()
-	p.seen = sample{Says: cmp.Or(says, fmt.Sprintf("It has ended: %v.", state)), Counts: maps.Clone(p.recorder.Counts)}
+	p.seen = sample{goroutines: countGoroutines(""), Says: cmp.Or(says, fmt.Sprintf("It has ended: %v.", state)), Counts: maps.Clone(p.recorder.Counts)}
 	p.recorder = nil
 	_, words, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
 	words, dump, _ := strings.Cut(words, "\ngoroutine ")
@@ -351,7 +351,7 @@ func (p *panel) failed(err error) {
 		p.Words += "\n\nThe server from before goes on."
 		return
 	}
-	p.State, p.seen = "failed", sample{Says: "It does not start."}
+	p.State, p.seen = "failed", sample{goroutines: countGoroutines(""), Says: "It does not start."}
 	if p.Stage.Number == 0 {
 		p.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -117,7 +118,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if do != nil {
-		l.disturb("Something else was pressed meanwhile.")
+		l.end(errors.New("Something else was pressed meanwhile."))
 		if what == "set" || what == "start" && asked.To == 0 {
 			l.forget()
 		}
