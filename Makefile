@@ -16,14 +16,15 @@ test: ## check that every stage does what it is there to show
 
 server = $(if $(SERVER), -server '$(subst ','\'',$(SERVER))')
 target = $(if $(STAGE), -stage $(STAGE))$(server)
+own = $(if $(AT), -at $(AT))$(if $(SLOW), -slow-page $(SLOW))
 
-check: ## which stage has your server reached? SERVER=./_mine
+check: ## which stage has your server reached? SERVER=./_mine, or as it stands: AT=127.0.0.1:7878
 	go build -o bin/ ./internal/cmd/check
-	bin/check$(target)$(if $(TELL), -tell $(TELL))$(if $(V), -v) $(ARGS)
+	bin/check$(target)$(own)$(if $(TELL), -tell $(TELL))$(if $(V), -v) $(ARGS)
 
 watch: ## ask again whenever a file is saved; STAGE=3, or SERVER=./_mine
 	go build -o bin/ ./internal/cmd/check
-	bin/check -watch$(target)$(if $(V), -v) $(ARGS)
+	bin/check -watch$(target)$(own)$(if $(V), -v) $(ARGS)
 
 A = 1
 B = $(shell expr $(A) + 1)

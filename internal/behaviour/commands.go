@@ -226,10 +226,6 @@ func log(s *story, args []string) {
 
 // Visitors.
 
-// atATime is how many visitors connect at once. Some servers have room for no more than
-// 128 in the queue of those who wait to be accepted.
-const atATime = 100
-
 // dial connects a visitor, or as many as a name such as silent*200 says, who send the
 // request, unless it is empty, as soon as they have connected.
 func (s *story) dial(name, request string) []*visitor.Visitor {
@@ -241,14 +237,18 @@ func (s *story) dial(name, request string) []*visitor.Visitor {
 	if slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool { return v.Name == name }) {
 		s.ts.Fatalf("there is a visitor called %q already", name)
 	}
+	together := 1
+	if n > 1 {
+		together = s.together()
+	}
 	for i := range n {
 		v := visitor.Connect(name, s.srv.Addr)
 		if request != "" {
 			v.Send(request)
 		}
 		s.visitors = append(s.visitors, v)
-		if (i+1)%atATime == 0 && i+1 < n {
-			s.awaitAccepted(s.visitors[len(s.visitors)-atATime:])
+		if (i+1)%together == 0 && i+1 < n {
+			s.awaitAccepted(s.visitors[len(s.visitors)-together:])
 		}
 	}
 	group := s.named(name)
@@ -287,7 +287,9 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	ended := err != nil && s.srv.Await(server.Settled, s.srv.Exited)
 	switch {
 	case !over:
-		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.", v.Name)
+		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, s.roomInQueue())
+	case visitor.Refused(err) && !ended && slices.ContainsFunc(s.visitors, (*visitor.Visitor).Answered):
+		s.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, s.srv.Addr)
 	case visitor.Refused(err) && !ended:
 		s.hint = "" // no page has anything to do with it
 		s.fatalf("%s is refused: nobody listens on %s. "+
@@ -303,6 +305,9 @@ func visit(s *story, args []string) {
 	method, path := "GET", args[len(args)-1]
 	if len(args) == 3 {
 		method = args[1]
+	}
+	if path == "/sleep" {
+		path = s.slowPage()
 	}
 	s.awaitSent(s.dial(args[0], visitor.Request(method, path)))
 }

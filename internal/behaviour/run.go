@@ -66,10 +66,14 @@ type Runner struct {
 	told sync.Map // from a script to the func() Result that tells it once
 }
 
-// Run tells the stories, up to atOnce of them at the same time, and calls done
+// Run tells the stories, up to atOnce of them at the same time (one, of a program that
+// has a port of its own), and calls done
 // after each, from one goroutine at a time, unless it is nil. It returns the results in
 // the order of the scripts. After ctx has ended it begins no story, and calls no done.
 func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
+	if t.Program.At != "" {
+		atOnce = 1
+	}
 	results := make([]Result, len(scripts))
 	slots := make(chan struct{}, atOnce)
 	var mu sync.Mutex
@@ -123,7 +127,7 @@ func (t *Runner) RunAlone(script string) Result {
 		switch {
 		case !r.Undecided:
 			return r
-		case told == mostTold || t.overdue():
+		case told == mostTold || t.overdue() || told == 2 && !t.Program.CanTell("slow"):
 			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
 				"Told %d times, each time more slowly, and the proof could not be had.", r.Reason, told)
 			r.Hint = ""
@@ -143,6 +147,9 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	var told sync.WaitGroup
 	told.Go(func() { testscript.RunT(scriptT{&r}, t.params(file, s)) }) // which FailNow can end
 	told.Wait()
+	if s.skipped != "" {
+		return Result{Script: script, Skipped: s.skipped, Log: r.Log}
+	}
 	if r.Failed {
 		r.Line, r.Reason = readFailure(r.Log)
 		r.Story = readStory(file, r.Line)

@@ -34,6 +34,7 @@ type story struct {
 	unserved time.Duration      // that the server may spend on slow requests of those who have left
 	noted    map[string]int     // what remember has counted
 
+	skipped    string // why the script cannot be run against this server
 	undecided  bool   // the story failed for want of proof
 	goesOn     bool   // the server does not end when it is interrupted
 	goroutine1 string // where goroutine 1 was at dump
@@ -61,15 +62,7 @@ func start(s *story, args []string) {
 	if s.srv != nil {
 		s.srv.Kill() // it has ended; what it started may not have
 	}
-	times := map[string]time.Duration{"-slow": s.long(), "-patience": 0}
-	for i := 1; i < len(args); i += 2 {
-		d, err := time.ParseDuration(args[i])
-		s.ts.Check(err)
-		d *= s.scale
-		times[args[i-1]] = d
-		args[i] = fmt.Sprintf("%dms", d.Milliseconds())
-	}
-	s.slow, s.patience = times["-slow"], times["-patience"]
+	args = s.setTimes(args)
 	srv, err := s.program.Start(s.options(args))
 	if err != nil {
 		s.srv, s.hint = nil, "" // the story has not begun
@@ -104,7 +97,8 @@ func (s *story) finish() error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	inProgress := s.slow >= s.long() && slices.ContainsFunc(s.visitors, awaitsSlowPage)
+	takesLong := s.slow >= s.long() || !s.program.CanTell("slow")
+	inProgress := takesLong && slices.ContainsFunc(s.visitors, s.awaitsSlowPage)
 	s.disconnect(s.visitors, (*visitor.Visitor).Close)
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
@@ -133,7 +127,7 @@ func (s *story) named(names ...string) []*visitor.Visitor {
 // disconnect ends the connections of the visitors, whose names are free again after it.
 func (s *story) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
-		if s.slow < s.long() && awaitsSlowPage(v) {
+		if s.slow < s.long() && s.awaitsSlowPage(v) {
 			s.unserved += s.slow
 		}
 		how(v)
@@ -143,10 +137,8 @@ func (s *story) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	})
 }
 
-// awaitsSlowPage says whether the visitor has asked for GET /sleep, and has not had all of it.
-func awaitsSlowPage(v *visitor.Visitor) bool {
-	return strings.HasPrefix(v.Said(), "GET /sleep ") && !v.Ended()
-}
+// awaitsSlowPage says whether the visitor has asked for the slow page, and has not had all of it.
+func (s *story) awaitsSlowPage(v *visitor.Visitor) bool { return s.wantsSlowPage(v) && !v.Ended() }
 
 // Waiting.
 
@@ -166,7 +158,7 @@ func (s *story) idle() time.Duration {
 		idle += 1200 * time.Millisecond // it tries again once a second
 	}
 	for _, v := range s.visitors {
-		if s.slow < s.long() && awaitsSlowPage(v) {
+		if s.slow < s.long() && s.awaitsSlowPage(v) {
 			idle += s.slow // they may have to take turns
 		}
 	}
@@ -237,8 +229,11 @@ func (s *story) fail(format string, args ...any) error {
 		state, _ := s.srv.Wait(0)
 		seen += fmt.Sprintf("\nThe server has ended (%v).", state)
 	}
-	_, printed, _ := strings.Cut(s.srv.Log(), "listening on http://")
-	_, printed, _ = strings.Cut(printed, "\n")
+	printed := s.srv.Log()
+	if s.srv.Announced {
+		_, printed, _ = strings.Cut(printed, "listening on http://")
+		_, printed, _ = strings.Cut(printed, "\n")
+	}
 	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump that somebody asked for
 	if strings.TrimSpace(printed) != "" {
 		seen += "\nIt printed:" + s.quote(printed)
@@ -285,13 +280,5 @@ func quote(log string) string {
 			return ""
 		})
 	}
-	lines := slices.Compact(strings.Split(strings.TrimSpace(log), "\n"))
-	if len(lines) > most {
-		lines = append(lines[:most], fmt.Sprintf("[and %d lines more]", len(lines)-most))
-	}
-	var b strings.Builder
-	for _, line := range lines {
-		fmt.Fprintf(&b, "\n\t%.300s", line)
-	}
-	return b.String()
+	return server.Excerpt(log, most)
 }

@@ -10,6 +10,17 @@ import (
 // Passed says whether the story was told to its end, and holds.
 func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
 
+// Outcome says in a few words what came of the story.
+func (r Result) Outcome() string {
+	switch {
+	case r.Skipped != "":
+		return "left out: " + r.Skipped
+	case r.Failed:
+		return "no: " + r.brief()
+	}
+	return "yes"
+}
+
 // String tells the story as far as it went, and why it went no further.
 func (r Result) String() string {
 	switch {

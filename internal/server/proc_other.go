@@ -17,9 +17,10 @@ func newKernelView(int, bool) view { return blindView{} }
 // had here, nor anything else about them.
 type Processes []int
 
-func ProcessTree(pid int) Processes             { return Processes{pid} }
-func (p Processes) CPU() (time.Duration, error) { return 0, errors.ErrUnsupported }
-func (p Processes) Asleep() (bool, error)       { return false, errors.ErrUnsupported }
+func ProcessTree(pid int) Processes                { return Processes{pid} }
+func (p Processes) CPU() (time.Duration, error)    { return 0, errors.ErrUnsupported }
+func (p Processes) Asleep() (bool, error)          { return false, errors.ErrUnsupported }
+func (p Processes) listeners() ([]listener, error) { return nil, errors.ErrUnsupported }
 
 // Visitors knows of no connections here.
 func Visitors(port int) (remote []uint16, err error) { return nil, errors.ErrUnsupported }

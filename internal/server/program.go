@@ -1,20 +1,22 @@
 // Package server runs a web server as a process of its own: one of the stages,
-// or whatever a reader has written. It starts it, waits until it listens, looks
-// at it from outside as the operating system sees it, and ends it.
-//
-// The contract with the server is the stages' own: it is started with the flags
-// -addr host:port and -slow duration, and once it accepts visitors it prints a
-// line with "listening on http://host:port".
+// or whatever a reader has written. program.go says which program, start.go starts it
+// and waits until it listens, output.go has what it prints, proc_*.go and
+// sockdiag_linux.go look at it as the operating system sees it, wait.go waits for it,
+// server.go ends it, and cleanup.go leaves nothing behind.
 package server
 
 import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 )
 
 // A Program is a server that can be started, any number of times.
@@ -29,8 +31,17 @@ type Program struct {
 	// Reports says that package selfreport is in the program.
 	Reports bool
 
-	argv []string
-	temp string // the folder of the built program, removed by Close
+	// At is where the program listens whatever it is told, as in "127.0.0.1:7878", or "".
+	// It is then started as it stands, with no flags.
+	At string
+	// SlowPage is the path of the page that takes long.
+	SlowPage string
+	// SlowTakes is how long that page takes, if the program cannot be told; see CanTell.
+	SlowTakes time.Duration
+
+	argv    []string
+	command string // the shell command of which argv is made, or ""
+	temp    string // the folder of the built program, removed by Close
 }
 
 // A BuildError is what the compiler says of a folder that does not build.
@@ -47,22 +58,87 @@ func (e *BuildError) Error() string {
 
 // Open makes a Program of a folder that holds a Go main package, which it
 // builds, with more flags for go build if there are any; or else of a command
-// line, which the shell takes apart and replaces itself with. Close the
+// line, which the shell takes apart and replaces itself with. Such a folder may be the
+// command of a command line as well. Close the
 // Program when done. The error is a *BuildError if the compiler has found it.
+//
+// Where the command line names {port} or {addr}, {slow} or {patience}, {slow-seconds} or
+// {patience-seconds}, Start puts the values there, and adds no flags.
 func Open(spec string, buildFlags ...string) (*Program, error) {
 	if spec == "" {
 		return nil, errors.New("no server: name a folder with a Go main package, or a command line")
 	}
-	if info, err := os.Stat(spec); err == nil && info.IsDir() {
+	if isFolder(spec) {
 		return build(spec, buildFlags)
 	}
-	// exec: there is no shell between a signal and the server.
-	p := Command("sh", "-c", "exec "+spec+` "$@"`, spec)
+	if folder, args, _ := strings.Cut(spec, " "); isFolder(folder) {
+		p, err := build(folder, buildFlags)
+		if err == nil {
+			p.setCommand(ShellQuote(p.argv[0]) + " " + args)
+		}
+		return p, err
+	}
+	p := Command("")
 	p.Name = spec
+	p.setCommand(spec)
 	if info, err := buildinfo.ReadFile(spec); err == nil {
 		p.Go = info.GoVersion != ""
 	}
 	return p, nil
+}
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+var assignment = regexp.MustCompile(`^\w+=`)
+
+func (p *Program) setCommand(command string) {
+	if assignment.MatchString(command) {
+		command = "env " + command
+	}
+	p.command = command
+	// exec: there is no shell between a signal and the server.
+	p.argv = []string{"sh", "-c", "exec " + command + ` "$@"`, p.Name}
+}
+
+var placeholder = regexp.MustCompile(`\{(port|addr|(slow|patience)(-seconds)?)\}`)
+
+// CanTell says whether the program can be told the value of a flag of the stages: addr,
+// slow or patience. If not, it has a value of its own.
+func (p *Program) CanTell(flag string) bool {
+	switch {
+	case flag == "addr" && strings.Contains(p.command, "{port}"):
+		return p.At == ""
+	case placeholder.MatchString(p.command):
+		return strings.Contains(p.command, "{"+flag)
+	}
+	return p.At == ""
+}
+
+// arguments returns the command line for a server that is to listen on addr, with flags
+// as "-slow", "300ms".
+func (p *Program) arguments(addr string, flags []string) []string {
+	if !placeholder.MatchString(p.command) {
+		if p.At != "" {
+			return p.argv
+		}
+		return slices.Concat(p.argv, []string{"-addr", addr}, flags)
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	values := map[string]string{"addr": addr, "port": port, "slow": "5s", "patience": "10s"} // as in the stages
+	for i := 1; i < len(flags); i += 2 {
+		values[strings.TrimPrefix(flags[i-1], "-")] = flags[i]
+	}
+	command := placeholder.ReplaceAllStringFunc(p.argv[2], func(name string) string {
+		name, inSeconds := strings.CutSuffix(strings.Trim(name, "{}"), "-seconds")
+		if d, err := time.ParseDuration(values[name]); inSeconds && err == nil {
+			return fmt.Sprint(d.Seconds())
+		}
+		return values[name]
+	})
+	return []string{"sh", "-c", command, p.Name}
 }
 
 func build(spec string, flags []string) (*Program, error) {
@@ -106,7 +182,7 @@ func build(spec string, flags []string) (*Program, error) {
 
 // Command makes a Program of a command and its first arguments.
 func Command(argv ...string) *Program {
-	return &Program{Name: argv[0], argv: argv}
+	return &Program{Name: argv[0], SlowPage: "/sleep", argv: argv}
 }
 
 // Close removes what Open built.

@@ -4,37 +4,226 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"example.com/concurrent-web-server/internal/server"
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// keepsContract says what is wrong with a server that cannot be examined at all.
-func keepsContract(program *server.Program) error {
+// understand completes the flags, and says what is wrong with those that cannot be meant.
+func understand() error {
+	if *at != "" {
+		addr := strings.TrimSuffix(strings.TrimPrefix(*at, "http://"), "/")
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			host, port = "", addr // a port alone
+		}
+		if host == "" || host == "localhost" {
+			host = "127.0.0.1"
+		}
+		*at = net.JoinHostPort(host, port)
+		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+			return fmt.Errorf("AT=%s is no address: it is where your server listens, as in AT=127.0.0.1:7878.", addr)
+		}
+		if !loopback(host) {
+			return fmt.Errorf("Only a server on this machine itself is checked, and %s is not: as in AT=127.0.0.1:7878.", host)
+		}
+	}
+	if !strings.HasPrefix(*slowPage, "/") {
+		return fmt.Errorf("SLOW=%s is no path of a page, as in SLOW=/sleep.", *slowPage)
+	}
+	info, err := os.Stat(*spec)
+	switch {
+	case strings.HasPrefix(*spec, "http://"), strings.HasPrefix(*spec, "https://"):
+		return fmt.Errorf("SERVER is what starts your server: a folder or a command. check starts it anew for each story; " +
+			"where it listens is AT, as in SERVER=./mine AT=127.0.0.1:7878.")
+	case strings.HasPrefix(*spec, "go run "):
+		return errors.New("go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")
+	case err == nil && !info.IsDir() && info.Mode()&0o111 == 0:
+		return notProgram(*spec)
+	}
+	return nil
+}
+
+// notProgram says how to name the program that a file is the source of.
+func notProgram(file string) error {
+	commands := map[string]string{".py": "python3 ", ".js": "node ", ".mjs": "node ", ".java": "java ", ".rb": "ruby ",
+		".ex": "elixir ", ".exs": "elixir ", ".php": "php ", ".sh": "sh ", ".pl": "perl "}
+	extension := filepath.Ext(file)
+	try := "SERVER=./mine"
+	switch command := commands[extension]; {
+	case extension == ".go":
+		folder := filepath.Dir(file)
+		if folder != "." {
+			folder = "./" + folder
+		}
+		return fmt.Errorf("%s is one file of a program; name its folder, as in SERVER=%s", file, folder)
+	case command != "":
+		try = "SERVER='" + command + file + "'"
+	}
+	return fmt.Errorf("%s is a file that cannot be run; name the command that starts your server, as in %s", file, try)
+}
+
+// contact makes the acquaintance of a server. It returns what there is to say of it before
+// any story is told, or what is wrong with a server that cannot be examined at all.
+func contact(program *server.Program) (notes []string, err error) {
 	first, err := program.Start(server.Options{})
 	if err != nil {
-		return err
+		return nil, explain(err)
 	}
 	defer first.Kill()
-	printed := len(first.Log())
-	if host, _, _ := net.SplitHostPort(first.Addr); host != "127.0.0.1" && host != "localhost" {
-		return fmt.Errorf("It was told to listen on 127.0.0.1, and says that it listens on %s.", first.Addr)
+	if host, _, _ := net.SplitHostPort(first.Addr); !loopback(host) {
+		return nil, fmt.Errorf("It was told to listen on 127.0.0.1, and says that it listens on %s.", first.Addr)
 	}
+	if !first.Announced {
+		notes = append(notes, fmt.Sprintf("It does not print \"listening on http://...\": check tries %s until it answers.", first.Addr))
+	}
+	printed := len(first.Log())
 	if err := becomesQuiet(first); err != nil {
+		return nil, err
+	}
+	if n, err := first.Backlog(); err == nil && n > 0 && n < 100 {
+		notes = append(notes, fmt.Sprintf("The queue of visitors whom it has not accepted yet has room for %d (the second argument of listen). "+
+			"A hundred may come at once; here no more than %d do.", n, n))
+	}
+	if !program.CanTell("slow") {
+		notes = append(notes, measureSlowPage(program, first))
+	}
+	second := first
+	if program.CanTell("addr") {
+		if second, err = startSecond(program, first); err != nil {
+			return nil, err
+		}
+		defer second.Kill()
+	}
+	return notes, endsWhenInterrupted(first, second, printed)
+}
+
+func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
+
+// explain adds to an error of Start what to try.
+func explain(err error) error {
+	e, ok := err.(*server.StartError)
+	if !ok {
 		return err
 	}
+	switch {
+	case len(e.Found) > 0 && *at != "":
+		return fmt.Errorf("%w\nIt listens on %s: try AT=%[2]s.", err, e.Found[0])
+	case len(e.Found) > 0 && isFreePort(e.Found[0]):
+		return fmt.Errorf("%w\nIt listens on %s, and does not say so.", err, e.Found[0])
+	case len(e.Found) > 0:
+		return fmt.Errorf("%w\nIt listens on %s, whatever -addr says: try AT=%[2]s.", err, e.Found[0])
+	case e.Ended && *at == "":
+		return fmt.Errorf("%w\nDoes it know the flags -addr and -slow? If it takes its port in another way, say how, as in "+
+			"SERVER='python3 mine.py {port}'; if it has a port of its own, say which, as in AT=127.0.0.1:7878.", err)
+	}
+	return err
+}
 
-	const several = "Several of it run at the same time, each started with -addr 127.0.0.1:0, which means any free port."
+// isFreePort says whether the port of an address is one that the system gives to a server that
+// asks for any.
+func isFreePort(addr string) bool {
+	_, port, _ := net.SplitHostPort(addr)
+	var n, least, most int
+	limits, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	fmt.Sscan(string(limits), &least, &most)
+	fmt.Sscan(port, &n)
+	return err == nil && n >= least && n <= most
+}
+
+// becomesQuiet looks whether the server is quiet before it has a visitor, and after one who
+// was served.
+func becomesQuiet(s *server.Server) error {
+	busy := func(when string) error {
+		if s.Flooded() {
+			return flooded(s)
+		}
+		return fmt.Errorf("It is never idle, %s", when)
+	}
+	if !s.AwaitQuiet(server.Settled) && !s.Exited() {
+		return busy("even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
+	}
+	v := visitor.Connect("somebody", s.Addr)
+	defer v.Close()
+	var over bool
+	var err error
+	s.Await(server.Idle, func() bool { over, err = v.Connected(); return over })
+	if !over {
+		err = errors.New("the queue of those who have not been accepted is full")
+	}
+	if err != nil && !s.Exited() {
+		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
+	}
+	v.Send(visitor.Request("GET", "/"))
+	s.Await(server.Idle, v.Answered)
+	s.AwaitQuiet(server.Settled)
+	v.Close()
+	quiet := s.AwaitQuiet(server.Settled)
+	switch {
+	case s.Exited():
+		state, _ := s.Wait(0)
+		return fmt.Errorf("It ended (%v), though nobody had interrupted it: one visitor had come, asked for /, and left. "+
+			"(A server stays in the foreground.)%s", state, s.Quote())
+	case !quiet:
+		return busy("since its first visitor has left: some thread of it is always busy. " +
+			"When the visitor has closed the connection, reading from it gives no more bytes, again and again: does it go on reading?")
+	}
+	return nil
+}
+
+// measureSlowPage notes how long the slow page takes of a program that cannot be told, and
+// returns what to say of it.
+func measureSlowPage(program *server.Program, s *server.Server) string {
+	const least, most = 150 * time.Millisecond, time.Minute
+	v := visitor.Connect("slow", s.Addr)
+	defer v.Close()
+	v.Send(visitor.Request("GET", program.SlowPage))
+	// It may sleep for as long as it likes.
+	for begin := time.Now(); !v.Answered() && !s.Exited() && time.Since(begin) < most; {
+		time.Sleep(5 * time.Millisecond)
+	}
+	took := v.Took()
+	switch {
+	case v.Status() != "200" || took < least:
+		gets := "no reply"
+		if took > 0 {
+			gets = fmt.Sprintf("%s after %v", v.Status(), took.Round(time.Millisecond))
+		}
+		return fmt.Sprintf("It has no slow page: GET %s gets %s. If another page is slow, say which: SLOW=/path.", program.SlowPage, gets)
+	case took > 10*time.Second:
+		program.SlowTakes = took - took/20 // the next time may be a little shorter
+		return fmt.Sprintf("GET %s takes %v: a page of two to five seconds would do, and be decided sooner.",
+			program.SlowPage, took.Round(time.Second))
+	}
+	program.SlowTakes = took - took/20
+	return fmt.Sprintf("GET %s takes %v.", program.SlowPage, took.Round(100*time.Millisecond))
+}
+
+// startSecond starts a second server beside the first.
+func startSecond(program *server.Program, first *server.Server) (*server.Server, error) {
+	told := "-addr"
+	if strings.Contains(*spec, "{port}") {
+		told = "{port}"
+	}
+	several := "Several of it run at the same time, each on another port. Does it listen where " + told + " says? " +
+		"If it has a port of its own, say which: AT=" + first.Addr + "."
 	second, err := program.Start(server.Options{})
 	if err != nil {
-		return fmt.Errorf("While one is running, a second one does not start: %w\n%s Does it listen where -addr says?", err, several)
+		return nil, fmt.Errorf("While one is running, a second one does not start: %w\n%s", err, several)
 	}
-	defer second.Kill()
 	if first.Addr == second.Addr {
-		return fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s Does it listen where -addr says?", first.Addr, several)
+		second.Kill()
+		return nil, fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s", first.Addr, several)
 	}
+	return second, nil
+}
 
+func endsWhenInterrupted(first, second *server.Server, printed int) error {
 	for _, s := range []*server.Server{first, second} {
 		s.Signal(syscall.SIGINT)
 		s.Await(server.Idle, func() bool { return s.Exited() || s.Flooded() })
@@ -47,33 +236,6 @@ func keepsContract(program *server.Program) error {
 		return flooded(first)
 	case !first.Exited() || !second.Exited():
 		return errors.New("It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends). It has been killed.")
-	}
-	return nil
-}
-
-// becomesQuiet has a visitor come and go, and sees that the server is quiet after that.
-func becomesQuiet(s *server.Server) error {
-	v := visitor.Connect("somebody", s.Addr)
-	defer v.Close()
-	var over bool
-	var err error
-	s.Await(server.Idle, func() bool { over, err = v.Connected(); return over })
-	if !over {
-		err = errors.New("the queue of those who have not been accepted is full")
-	}
-	if err != nil {
-		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
-	}
-	v.Close()
-	quiet := s.AwaitQuiet(server.Settled)
-	switch {
-	case s.Flooded():
-		return flooded(s)
-	case s.Exited():
-		state, _ := s.Wait(0)
-		return fmt.Errorf("It ended (%v), though nobody had interrupted it: one visitor had come, and left without a word. (A server stays in the foreground.)%s", state, s.Quote())
-	case !quiet:
-		return errors.New("It is never idle, even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
 	}
 	return nil
 }

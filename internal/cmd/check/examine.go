@@ -99,8 +99,13 @@ func (c *checker) examine(t *target) error {
 		return err
 	}
 	defer program.Close()
-	if err := keepsContract(program); err != nil {
+	program.At, program.SlowPage = *at, *slowPage
+	notes, err := contact(program)
+	if err != nil {
 		return fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
+	}
+	if len(notes) > 0 && !*watching {
+		c.screen.Print(strings.Join(notes, "\n") + "\n\n")
 	}
 	runner := &behaviour.Runner{Root: c.root, Program: program, Deadline: time.Now().Add(patience)}
 	runner.Stage = slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool {
@@ -110,8 +115,13 @@ func (c *checker) examine(t *target) error {
 		return t.tellStory(runner)
 	}
 	told := 0
-	report := runner.RunAll(c.ctx, t.stage, func(behaviour.Result) {
+	last := time.Now()
+	report := runner.RunAll(c.ctx, t.stage, func(r behaviour.Result) {
 		told++
+		if program.At != "" && !*watching && !r.NotTold { // one after another, and each may take long
+			c.screen.Print(fmt.Sprintf("%-44s %5.1f s  %s\n", r.Script, time.Since(last).Seconds(), r.Outcome()))
+			last = time.Now()
+		}
 		c.screen.Show(fmt.Sprintf("%d stories told", told))
 	})
 	if c.ctx.Err() == nil {

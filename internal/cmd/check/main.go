@@ -30,19 +30,23 @@ var (
 	spec     = flag.String("server", "", "") // empty for the workbook's own stages
 	number   = flag.Int("stage", 0, "")
 	story    = flag.String("tell", "", "")
+	at       = flag.String("at", "", "") // empty for a server that is told where to listen
+	slowPage = flag.String("slow-page", "/sleep", "")
 	watching = flag.Bool("watch", false, "")
 	verbose  = flag.Bool("v", false, "")
 )
 
 const usage = `usage: make check SERVER=./_mine                  a folder with a Go main package
        make check SERVER='python3 mine.py'        or a command
+       make check SERVER='python3 mine.py {port}' that takes its port so
+       make check SERVER=./mine AT=127.0.0.1:7878 or has a port of its own, and SLOW=/work
        make check SERVER=./_mine STAGE=3          is it a stage 3?
        make check STAGE=3                         is the workbook's own one?
        make check SERVER=./_mine TELL=pages/home  tell one story, with all that is done
        make check SERVER=./_mine V=1              tell all stories that fail in full
        make watch SERVER=./_mine                  ask again whenever a file is saved
 
-Without make: bin/check -server ./_mine -stage 3 -tell pages/home -v -watch
+Without make: bin/check -server ./_mine -at 127.0.0.1:7878 -slow-page /work -stage 3 -tell pages/home -v -watch
 What the server has to do: docs/your-own-server.md
 `
 
@@ -54,12 +58,15 @@ func main() {
 		misused("unexpected argument %q", flag.Arg(0))
 	case *number < 0 || *number > len(behaviour.Stages):
 		misused("there is no stage %d: they are 1 to %d", *number, len(behaviour.Stages))
+	case *at != "" && *spec == "":
+		misused("which server listens on %s? Name the command that starts it", *at)
 	case *spec == "" && *number == 0 && *story != "":
 		misused("of which server is %s to be told?", *story)
 	case *spec == "" && *number == 0 && !*watching:
 		misused("which server?")
-	case strings.HasPrefix(*spec, "go run "):
-		fmt.Fprintln(os.Stderr, "go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")
+	}
+	if err := understand(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
 	*story = strings.TrimSuffix(strings.TrimPrefix(*story, "testdata/"), ".txtar")

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,12 +44,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// nextPort is one that the system gives to nobody who asks for any port.
+var nextPort atomic.Int32
+
+func init() { nextPort.Store(int32(5000 + os.Getpid()%5000)) }
+
 // A session is a run of check.
 type session struct {
 	*exec.Cmd
 	output string // a file: both streams
 	pids   string // a file: the processes of the servers
 	temp   string // the folder for temporary files
+
+	elsewhere string // an address where nobody listens
 }
 
 // check makes a session. In the arguments SERVERS stands for the program that is one of
@@ -59,11 +67,9 @@ func check(t *testing.T, args ...string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := listen("127.0.0.1:0")
-	elsewhere := free.Addr().String()
-	free.Close()
+	elsewhere := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
 	folder := t.TempDir()
-	s := &session{exec.Command(filepath.Join(binaries, "check")), filepath.Join(folder, "output"), filepath.Join(folder, "pids"), t.TempDir()}
+	s := &session{exec.Command(filepath.Join(binaries, "check")), filepath.Join(folder, "output"), filepath.Join(folder, "pids"), t.TempDir(), elsewhere}
 	for _, arg := range args {
 		s.Args = append(s.Args, strings.ReplaceAll(arg, "SERVERS", exe))
 	}
@@ -154,6 +160,28 @@ var examinations = []struct {
 	{"a folder without a program", []string{"-server", "../../../../docs/examples"}, 1,
 		[]string{"../../../../docs/examples does not build:\n\tno Go files", "name the command that starts it"}},
 
+	{"a file of Go", []string{"-server", "../../../../stage3-spawned/main.go"}, 2,
+		[]string{"name its folder, as in SERVER=./../../../../stage3-spawned"}},
+	{"a script", []string{"-server", "../../../../docs/examples/server.py"}, 2,
+		[]string{"as in SERVER='python3 ../../../../docs/examples/server.py'"}},
+	{"an address", []string{"-server", "http://127.0.0.1:7878"}, 2,
+		[]string{"SERVER is what starts your server", "AT=127.0.0.1:7878"}},
+	{"somewhere else", []string{"-server", "./mine", "-at", "example.com:80"}, 2,
+		[]string{"Only a server on this machine itself is checked"}},
+	{"an address without a server", []string{"-at", "127.0.0.1:7878"}, 2,
+		[]string{"Name the command that starts it"}},
+
+	{"a port in the source", []string{"-server", "'SERVERS' port-in-the-source"}, 1,
+		[]string{`does not say "listening on http://HOST:PORT".`, "It listens on ELSEWHERE, whatever -addr says: try AT=ELSEWHERE."}},
+	{"at another port", []string{"-server", "'SERVERS' port-in-the-source", "-at", "127.0.0.1:9"}, 1,
+		[]string{"does not listen on 127.0.0.1:9.", "It listens on ELSEWHERE: try AT=ELSEWHERE."}},
+	{"no such flag", []string{"-server", "'SERVERS' no-such-flag"}, 1,
+		[]string{"ended (exit status 2) before it listened. It printed:\n\tflag provided but not defined: -addr", "SERVER='python3 mine.py {port}'", "AT=127.0.0.1:7878"}},
+	{"reads past the end", []string{"-server", "'SERVERS' reads-past-the-end"}, 1,
+		[]string{"It is never idle, since its first visitor has left", "does it go on reading?"}},
+	{"crashes in Python", []string{"-server", "'SERVERS' crashes-in-python"}, 1,
+		[]string{"It ended (exit status 1), though nobody had interrupted it", "\tTraceback (most recent call last):\n\t  File \"mine.py\", line 7, in <module>\n\tKeyError: 'path'\n"}},
+
 	{"prints nothing", []string{"-server", "'SERVERS' prints-nothing"}, 1,
 		[]string{`with -addr 127.0.0.1:0 and does not say "listening on http://HOST:PORT".`, "It printed nothing.", "Is the line flushed?", "docs/your-own-server.md"}},
 	{"exits", []string{"-server", "'SERVERS' exits"}, 1,
@@ -211,6 +239,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("exit status %d; want %d", status, test.status)
 			}
 			for _, want := range test.want {
+				want = strings.ReplaceAll(want, "ELSEWHERE", s.elsewhere)
 				if !strings.Contains(out, want) {
 					t.Errorf("this is missing: %q", want)
 				}

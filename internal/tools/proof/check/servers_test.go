@@ -30,7 +30,34 @@ var servers = map[string]func(addr string){
 		announce(addr)
 		serve(l)
 	},
-	"listens-elsewhere": func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
+	"listens-elsewhere":  func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
+	"port-in-the-source": func(string) { serve(listen(os.Getenv("ELSEWHERE"))) },
+	"no-such-flag": func(string) {
+		fmt.Println("flag provided but not defined: -addr")
+		os.Exit(2)
+	},
+	"reads-past-the-end": func(addr string) { // after its first visitor has left
+		for l := listenAndSay(addr); ; {
+			conn, err := l.Accept()
+			if err != nil {
+				continue
+			}
+			for buf := make([]byte, 4096); ; {
+				if n, _ := conn.Read(buf); n > 0 {
+					io.WriteString(conn, reply)
+				}
+			}
+		}
+	},
+	"crashes-in-python": func(addr string) {
+		l := listenAndSay(addr)
+		for range 600 {
+			fmt.Println("127.0.0.1 GET / 200")
+		}
+		answer(l, reply)
+		fmt.Println("Traceback (most recent call last):\n  File \"mine.py\", line 7, in <module>\nKeyError: 'path'")
+		os.Exit(1)
+	},
 	"runs-once": func(string) { // the second one only says where the first one is
 		l, err := net.Listen("tcp", os.Getenv("ELSEWHERE"))
 		announce(os.Getenv("ELSEWHERE"))

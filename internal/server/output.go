@@ -1,0 +1,84 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Quote returns what the server has printed, or the part of it that says most, to be
+// appended to a sentence.
+func (s *Server) Quote() string {
+	log := strings.TrimSpace(s.Log())
+	switch {
+	case log == "" && s.Exited():
+		return " It printed nothing."
+	case log == "":
+		return " It printed nothing. (Is the line flushed? Into a pipe, many languages keep it back.)"
+	}
+	quoted := Excerpt(log, 10)
+	if s.Flooded() {
+		quoted += "\n\t[and more than a megabyte of it]"
+	}
+	return " It printed:" + quoted
+}
+
+// lastWords matches the line with which the report of a crash begins, in the languages
+// that are most common.
+var lastWords = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|Exception in thread|Uncaught |` +
+	`thread '.*panicked at|\*\* \(|.*\bError: |panic: |fatal error: |.*[Aa]ssertion .*failed)`)
+
+// Excerpt returns as many of the lines that a program has printed, each on a line of its
+// own. Where there are more, it begins with the last crash, if there is one, and leaves out
+// what is in the middle: the first line or the last ones say what went wrong.
+func Excerpt(printed string, most int) string {
+	printed = strings.TrimSpace(printed)
+	lines := slices.Compact(strings.Split(printed, "\n"))
+	if crashes := lastWords.FindAllStringIndex(printed, -1); len(lines) > most && len(crashes) > 0 {
+		printed = printed[crashes[len(crashes)-1][0]:]
+		lines = slices.Compact(strings.Split(printed, "\n"))
+	}
+	if n := len(lines) - most; n > 0 {
+		begin := most / 3
+		lines = slices.Concat(lines[:begin], []string{fmt.Sprintf("[%d lines]", n)}, lines[begin+n:])
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&b, "\n\t%.300s", strings.TrimRight(line, "\r"))
+	}
+	return b.String()
+}
+
+// Log returns what the server has printed so far, both streams in one. What
+// goes beyond a megabyte is left out.
+func (s *Server) Log() string {
+	text := s.log.String()
+	return text[:min(len(text), mostOutput)]
+}
+
+// Flooded says whether the server has printed more than Log returns.
+func (s *Server) Flooded() bool { return len(s.log.String()) > mostOutput }
+
+// output keeps the first megabyte of what is written to it, and a byte more.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+const mostOutput = 1 << 20
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(p[:min(len(p), mostOutput+1-o.text.Len())])
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
