@@ -8,6 +8,7 @@
 package behaviour
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -58,6 +59,7 @@ func stageFlags() *flag.FlagSet {
 // with -v each subtest tells its own story, too.
 func Test(t *testing.T, behaviours ...string) {
 	folder, err := os.Getwd()
+	err = cmp.Or(err, server.AllowFiles())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,8 @@ func Deadline(t *testing.T) time.Time {
 
 // report has a subtest say how its story went.
 func report(t *testing.T, r Result) {
-	fmt.Fprintln(t.Output(), strings.TrimSpace(r.Log))
+	_, log, _ := strings.Cut(r.Log, "\n\n") // before the first empty line it has the environment
+	fmt.Fprintln(t.Output(), strings.TrimSpace(log))
 	switch {
 	case r.Failed:
 		fmt.Fprint(t.Output(), r.Hint)

@@ -153,7 +153,7 @@ func build(spec string, flags []string) (*Program, error) {
 	binary := filepath.Join(temp, filepath.Base(folder))
 	goBuild := func(flags []string) (output []byte, err error) {
 		build := exec.CommandContext(alive, "go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
-		build.Dir = folder
+		build.Dir, build.Env = folder, buildEnvironment()
 		build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
 		return build.CombinedOutput()
 	}

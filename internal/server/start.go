@@ -243,7 +243,7 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Dir = opt.Dir
-	cmd.Env = append(cmd.Environ(), opt.Env...)
+	cmd.Env = append(serverEnvironment(cmd.Environ()), opt.Env...)
 	cmd.ExtraFiles = slices.Clone(opt.Extra)
 	self, selfEnd, err := p.newSelfView(cmd)
 	// What a shell starts with & ignores Ctrl-C, and so would a server: it inherits that,

@@ -91,6 +91,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	cleanUp, err := server.CleanUpAtEnd("check")
+	if err == nil {
+		err = server.AllowFiles()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check:", err)
 		return 1
