@@ -1,116 +1,130 @@
-// Draws the lanes: one a visitor, time from left to right, in the language of the
-// book's figures.
+// Draws the visitors: a lane each, time from left to right, in the language of the book's figures.
+import { as } from "./time.js";
+import { drawStrip, drawThreads } from "./strip.js";
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
-const pause = 4000; // after so long without anybody a new scene begins
-let begin = 0;
-let planned = false;
+// drawPanel draws goroutine 1, the visitors, the threads and the axis of one server as they were at
+// the frame's time t.
+export function drawPanel(panel, frame) {
+  const canvas = panel.canvas, { clientWidth: width, clientHeight: height } = canvas.parentElement;
+  if (!width || !height) return;
+  const g = context(canvas, width, height), color = colors();
+  const size = Math.max(13, Math.min(width / 14, height / 13, 32));
+  const font = scale => { g.font = `${Math.round(size * scale)}px system-ui, sans-serif`; };
+  font(1);
+  const lanes = [...panel.past.lanes.values()]
+    .filter(l => l.arrived <= frame.t && (!l.over || l.over > Math.max(frame.from, panel.view.from ?? 0)))
+    .sort((a, b) => a.n - b.n).map(l => as(l, frame.t));
+  // Below the visitors are the threads, if there is room, and the axis.
+  const more = panel.past.at(frame.t).more ?? 0, isLow = height < size * 13;
+  const top = size * 2.9, bottom = height - size * (isLow ? 1.2 : 3.2), room = bottom - top - (more ? size : 0);
+  const rows = layOut(lanes, room, Math.max(1.5 * size, Math.min(room / Math.max(4, lanes.length), 2.6 * size)));
+  const most = width * (width < 400 ? 0.3 : 0.22);
+  const label = 10 + Math.min(most, Math.max(size * 3.4, ...rows.filter(r => r.big).map(r => g.measureText(r.lane.name).width)));
+  const right = width - 4;
+  const x = t => label + Math.min(Math.max(0, t - frame.from) / (frame.to - frame.from), 1) * (right - label);
+  const d = { g, color, size, x, label, right, frame, font };
 
-export function draw(state) {
-  if (planned) return;
-  planned = true;
-  requestAnimationFrame(() => {
-    planned = false;
-    const lanes = state.panels.flatMap(p => p.view.lanes);
-    const open = lanes.some(l => !l.over);
-    const last = Math.max(0, ...lanes.map(l => l.over));
-    let now = open ? state.clock + performance.now() : last + 300;
-    if (still.matches) now = Math.ceil(now / 1000) * 1000;
-    begin = scene(lanes, begin);
-    const { slow, patience } = state.panels[0]?.view ?? {}, span = 1000 * Math.max(8, 3.2 * slow, patience + 3);
-    const from = Math.max(begin, now - span);
-    for (const panel of state.panels) drawPanel(panel, from, from + span, now);
-    if (open && still.matches) setTimeout(() => draw(state), 1000);
-    else if (open) draw(state);
-  });
+  drawAxis(d, top, bottom, height);
+  drawStrip(d, panel, size * 1.5, bottom);
+  for (const row of rows) drawLane(d, row, top + row.y);
+  drawGroups(d, rows, top, more, bottom);
+  if (!isLow) drawThreads(d, panel, bottom + size * 0.4, size * 1.4);
+  const words = `Goroutine 1, ${lanes.length} visitors and the threads over time; a list in words follows.`;
+  if (canvas.ariaLabel !== words) canvas.ariaLabel = words;
 }
 
-// scene returns when the last scene began: with a visitor who came when nobody had been there for
-// a while.
-function scene(lanes, begin) {
-  let quiet = 0;
-  for (const l of lanes.toSorted((a, b) => a.arrived - b.arrived)) {
-    if (quiet && l.arrived > quiet + pause || !begin) begin = Math.max(begin, l.arrived);
-    quiet = Math.max(quiet, l.over || Infinity);
+// layOut gives each lane its row. If there are more than there is room for, those who came in
+// a crowd, and the earliest of the others, share what the latest leave.
+function layOut(lanes, room, pitch) {
+  const kind = l => l.name.replace(/ \d+$/, "");
+  const crowd = 5, fit = Math.floor(room / pitch);
+  const rows = lanes.map(lane => ({ lane, kind: kind(lane), big: true }));
+  if (rows.length > fit) {
+    for (let i = 0, j; i < rows.length; i = j) {
+      for (j = i; j < rows.length && rows[j].kind === rows[i].kind;) j++;
+      if (j - i >= crowd) for (const row of rows.slice(i, j)) row.big = false;
+    }
+    rows.filter(r => r.big).slice(0, -Math.max(2, Math.floor(fit * 0.6))).forEach(r => { r.big = false; });
   }
-  return begin;
-}
-
-function colors() {
-  const style = getComputedStyle(document.documentElement);
-  return name => style.getPropertyValue("--" + name);
-}
-
-function context(canvas, width, height) {
-  const scale = devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
+  const big = rows.filter(r => r.big).length;
+  const small = Math.min(pitch, (room - big * pitch) / (rows.length - big));
+  let y = 0;
+  for (const row of rows) {
+    row.pitch = row.big ? pitch : small;
+    row.y = y + row.pitch / 2;
+    y += row.pitch;
   }
+  return rows;
+}
+
+function drawAxis({ g, color, x, right, size, frame, font }, top, bottom, height) {
+  font(0.8);
+  [g.strokeStyle, g.fillStyle, g.textAlign, g.textBaseline] = [color("tick"), color("small"), "center", "middle"];
+  const px = x(frame.from + 1000) - x(frame.from);
+  const step = 1000 * ([1, 2, 5, 10, 20].find(s => s * px > size * 2.4) ?? 60);
+  for (let t = Math.ceil((frame.from - frame.begin) / step) * step; frame.begin + t <= frame.to; t += step) {
+    const at = x(frame.begin + t), text = t / 1000 + "s";
+    line(g, at, top, at, bottom, 1);
+    if (at < right - g.measureText(text).width / 2) g.fillText(text, at, height - size * 0.5);
+  }
+  g.textAlign = "left";
+  font(1);
+}
+
+function drawLane({ g, color, x, label, right, size, frame }, { lane: l, big, pitch }, y) {
+  const bar = big ? pitch * 0.38 : Math.max(1, pitch * 0.7), end = x(l.over || frame.t);
+  const taken = l.accepted || l.served, begin = x(l.arrived);
+  if (!l.over || l.over > l.arrived) dots(g, color("waits"), begin, taken ? x(taken) : end, y, bar);
+  if (l.accepted) (big ? hatch : dashes)(g, color("served"), x(l.accepted), l.served ? x(l.served) : end, y, bar);
+  if (l.served) {
+    g.fillStyle = color("served");
+    g.fillRect(x(l.served), y - bar / 2, Math.max(3, end - x(l.served)), bar);
+  }
+  if (big) {
+    g.fillStyle = color("text");
+    g.fillText(cut(g, l.name, label - 6), 0, y);
+  }
+  if (!l.over || end <= label && l.over < frame.from) return;
+  mark(g, color, l.kind, end, y, big ? size * 0.46 : Math.max(1.2, Math.min(size * 0.4, pitch * 0.5)));
+  const word = l.kind.replace("is ", "").replace("leaves", "left");
+  if (big && end + size * 0.8 + g.measureText(word).width < right) {
+    g.fillStyle = color("text");
+    g.fillText(word, end + size * 0.8, y);
+  }
+}
+
+// drawGroups names the crowds, and says how many visitors have no lane.
+function drawGroups({ g, color, label, size, font }, rows, top, more, bottom) {
+  font(0.85);
+  g.fillStyle = color("small");
+  for (let i = 0, j; i < rows.length; i = j) {
+    for (j = i; j < rows.length && rows[j].kind === rows[i].kind && rows[j].big === rows[i].big;) j++;
+    const height = (j - i) * rows[i].pitch, middle = top + (rows[i].y + rows[j - 1].y) / 2, name = `${j - i} ${rows[i].kind}`;
+    if (rows[i].big || height < size * 0.9) continue;
+    const words = g.measureText(name).width < label - 6 || height < size * 2 ? [name] : name.split(" ");
+    words.forEach((word, k) => g.fillText(cut(g, word, label - 6), 0, middle + (k - (words.length - 1) / 2) * size));
+  }
+  if (more) g.fillText(`and ${more.toLocaleString("en")} more`, 0, bottom - size * 0.5);
+  font(1);
+}
+
+// --- what all that is drawn is made of
+
+export function context(canvas, width, height) {
+  const [w, h] = canvas.pixels ?? [width, height].map(n => Math.round(n * devicePixelRatio));
+  if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
   const g = canvas.getContext("2d");
-  g.setTransform(scale, 0, 0, scale, 0, 0);
+  g.setTransform(w / width, 0, 0, h / height, 0, 0);
   g.clearRect(0, 0, width, height);
   return g;
 }
 
-function drawPanel(panel, from, to, now) {
-  const canvas = panel.canvas ??= panel.article.querySelector(".lanes canvas");
-  const width = canvas.parentElement.clientWidth, height = canvas.parentElement.clientHeight;
-  if (!width || !height) return;
-  const g = context(canvas, width, height), color = colors();
-  const lanes = panel.view.lanes.filter(l => !l.over || l.over > from);
-  canvas.setAttribute("aria-label", `${lanes.length} lanes, one a visitor; a list in words follows`);
-
-  // The newest lanes have room for a name; those above them, if there are many, share the rest.
-  const axis = 20, pitch = 24, room = height - axis;
-  let large = Math.min(lanes.length, Math.floor(room / pitch));
-  if (large < lanes.length) large = Math.min(large, Math.max(3, Math.floor(room / pitch / 2)));
-  const small = lanes.length - large;
-  const squeezed = small ? Math.min(8, (room - large * pitch) / small) : 0;
-  g.font = "13px system-ui, sans-serif";
-  const label = 8 + Math.max(54, ...lanes.slice(small).map(l => g.measureText(l.name).width)), right = width - 16;
-  const x = t => label + Math.max(0, t - from) * (right - label) / (to - from);
-
-  g.textBaseline = "middle";
-  g.strokeStyle = color("tick");
-  g.fillStyle = color("small");
-  g.textAlign = "center";
-  const step = [1000, 2000, 3000, 5000, 10000].find(ms => ms * (right - label) / (to - from) > 30) ?? 20000;
-  for (let t = Math.ceil((from - begin) / step) * step; t <= to - begin; t += step) {
-    line(g, x(begin + t), 0, x(begin + t), room, 1);
-    if (x(begin + t) < right + 4) g.fillText(t / 1000 + "s", x(begin + t), height - 9);
-  }
-  g.textAlign = "left";
-  lanes.forEach((l, i) => {
-    const big = i >= small;
-    const y = big ? small * squeezed + (i - small) * pitch + pitch / 2 : i * squeezed + squeezed / 2;
-    const size = big ? 1 : Math.max(0.2, squeezed / pitch);
-    const end = x(l.over || now);
-    const served = l.served ? x(l.served) : end;
-    if (served - x(l.arrived) > 2) waits(g, color, x(l.arrived), l.served ? served : end, y, size);
-    if (l.served) {
-      g.strokeStyle = color("served");
-      line(g, served - x(l.arrived) > 2 ? served : x(l.arrived), y, Math.max(end, served + 3), y, 9 * size);
-    }
-    if (big) {
-      g.fillStyle = color("text");
-      g.fillText(l.name, 0, y);
-    }
-    if (!l.over) return;
-    mark(g, color, l.kind, Math.max(end, served + 3), y, big ? 0.8 : 2.2 * size);
-    const word = l.kind.replace("is ", "").replace("leaves", "left");
-    if (big && end + 12 + g.measureText(word).width < width) {
-      g.fillStyle = color("text");
-      g.fillText(word, end + 11, y);
-    }
-  });
-  if (small * squeezed > 14) {
-    g.fillStyle = color("small");
-    g.fillText(`${small} more`, 0, Math.max(8, small * squeezed / 2));
-  }
+export function colors() {
+  const style = getComputedStyle(document.documentElement), known = {};
+  return name => known[name] ??= style.getPropertyValue("--" + name);
 }
 
-function line(g, x1, y1, x2, y2, width) {
+export function line(g, x1, y1, x2, y2, width) {
   g.lineWidth = width;
   g.beginPath();
   g.moveTo(x1, y1);
@@ -118,17 +132,45 @@ function line(g, x1, y1, x2, y2, width) {
   g.stroke();
 }
 
-function waits(g, color, from, to, y, size) {
-  g.strokeStyle = color("waits");
+function dots(g, color, from, to, y, size) {
+  if (to - from < 2) return;
+  g.strokeStyle = color;
   g.lineCap = "round";
-  g.setLineDash([0, Math.max(4, 8 * size)]);
-  line(g, from + 2, y, to - 2, y, Math.max(1.6, 4 * size));
+  g.setLineDash([0, Math.max(4, size)]);
+  line(g, from + 2, y, to - 2, y, Math.max(1.6, size * 0.5));
   g.setLineDash([]);
   g.lineCap = "butt";
 }
 
-function mark(g, color, kind, x, y, size) {
-  const r = 8 * Math.min(size, 0.8);
+// dashes stand for a hatched bar that is too thin to be one.
+function dashes(g, color, from, to, y, height) {
+  g.strokeStyle = color;
+  g.setLineDash([3, 3]);
+  line(g, from, y, Math.max(from + 3, to), y, height);
+  g.setLineDash([]);
+}
+
+// hatch fills a bar with slanted lines.
+export function hatch(g, color, from, to, y, height, gap = Math.max(4, height * 0.6)) {
+  const width = Math.max(3, to - from);
+  g.save();
+  g.beginPath();
+  g.rect(from, y - height / 2, width, height);
+  g.clip();
+  g.strokeStyle = color;
+  g.lineWidth = gap * 0.36;
+  g.beginPath();
+  for (let at = from - height - from % gap; at < from + width; at += gap) {
+    g.moveTo(at, y + height / 2);
+    g.lineTo(at + height, y - height / 2);
+  }
+  g.stroke();
+  g.lineWidth = 2;
+  g.strokeRect(from, y - height / 2, width, height);
+  g.restore();
+}
+
+function mark(g, color, kind, x, y, r) {
   g.beginPath();
   switch (kind) {
     case "is answered":
@@ -136,9 +178,7 @@ function mark(g, color, kind, x, y, size) {
       g.arc(x, y, r, 0, 7);
       return g.fill();
     case "leaves":
-      g.fillStyle = color("paper");
-      g.strokeStyle = color("small");
-      g.lineWidth = r / 2.2;
+      [g.fillStyle, g.strokeStyle, g.lineWidth] = [color("paper"), color("small"), r / 2.2];
       g.arc(x, y, r * 0.8, 0, 7);
       g.fill();
       return g.stroke();
@@ -152,15 +192,22 @@ function mark(g, color, kind, x, y, size) {
   }
 }
 
-// sign draws an entry of the legend.
-export function sign(canvas) {
-  const line_ = ["waits", "served"].includes(canvas.dataset.sign), width = line_ ? 36 : 18;
+// cut shortens a text to a width.
+export function cut(g, text, width) {
+  if (g.measureText(text).width <= width) return text;
+  while (text && g.measureText(text + "…").width > width) text = text.slice(0, -1);
+  return text + "…";
+}
+
+// drawSign draws an entry of the legend.
+export function drawSign(canvas) {
+  const { sign } = canvas.dataset, isLine = ["waits", "accepted", "served"].includes(sign), width = isLine ? 34 : 16;
   canvas.style.width = width + "px";
-  canvas.style.height = "18px";
-  const g = context(canvas, width, 18), color = colors();
-  if (canvas.dataset.sign === "waits") waits(g, color, 1, width, 9, 1);
-  else if (canvas.dataset.sign === "served") {
-    g.strokeStyle = color("served");
-    line(g, 2, 9, width - 2, 9, 9);
-  } else mark(g, color, canvas.dataset.sign, 9, 9, 0.8);
+  const g = context(canvas, width, 16), color = colors();
+  if (sign === "waits") dots(g, color("waits"), 1, width, 8, 9);
+  else if (sign === "accepted") hatch(g, color("served"), 2, width - 2, 8, 9);
+  else if (sign === "served") {
+    g.fillStyle = color("served");
+    g.fillRect(2, 3.5, width - 4, 9);
+  } else mark(g, color, sign, 8, 8, 6.5);
 }

@@ -1,0 +1,42 @@
+// A page without a server plays what was recorded: the events that a lab sent, each at its time.
+import { $, say } from "./base.js";
+import { goLive, tick } from "./time.js";
+
+let play = null; // the act that is played, and how far
+
+export const isRecorded = () => typeof recordings !== "undefined";
+
+// begin shows an act as it was before anybody came, or plays it.
+export function begin(receive, scene, act, plays) {
+  const found = recordings.acts.find(a => a.scene === scene && a.act === act) ?? recordings.acts[0];
+  goLive();
+  for (const [, name, data] of recordings.common) receive(name, data);
+  tick(0, 0);
+  play = { ...found, next: 0, began: performance.now(), end: plays ? found.end : 0, receive };
+  advance();
+  if (!plays) receive("scene", null);
+}
+
+function advance() {
+  const clock = Math.min(performance.now() - play.began, play.end);
+  tick(clock, 100);
+  for (; play.next < play.events.length && play.events[play.next][0] <= clock; play.next++) {
+    play.receive(play.events[play.next][1], structuredClone(play.events[play.next][2]));
+  }
+}
+
+export function listenToRecording(receive) {
+  document.body.classList.add("recorded");
+  $("#made").textContent = recordings.made;
+  begin(receive, 0, 0, false);
+  const step = () => {
+    if (play.end && performance.now() - play.began < play.end + 50) advance();
+    setTimeout(step, 40);
+  };
+  step();
+  return (what, fields) => {
+    if (what === "play") begin(receive, fields.scene, fields.act, true);
+    else if (what === "stop") begin(receive, play.scene, play.act, false);
+    else say("This page plays what was recorded. With the lab itself you can do more: make lab.");
+  };
+}
