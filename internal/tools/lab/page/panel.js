@@ -31,6 +31,7 @@ export function choose(to) {
   state.to = to;
   for (const p of state.panels) {
     const is = p.id === to;
+    $(".rest", p.article).scrollTop = 0;
     p.article.classList.toggle("chosen", is);
     p.article.classList.toggle("wide", is || state.panels.length === 1);
     $(".name", p.article).setAttribute("aria-pressed", String(is));
