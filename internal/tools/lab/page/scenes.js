@@ -15,7 +15,7 @@ export function setScenes(scenes) {
   acts = scenes.flatMap(({ title, acts }, scene) => acts.map((a, act) => ({ ...a, title, scene, act, n: acts.length })));
   guesses = acts.map((_, i) => guesses[i] ?? { chosen: -1, hands: [] });
   $("#titles").replaceChildren(...scenes.map(({ title }, scene) => make("li", "", {},
-    make("button", `${scene + 1} ${title}`, { onclick: () => openAct(acts.find(a => a.scene === scene)) }))));
+    make("button", String(scene + 1), { title, onclick: () => openAct(acts.find(a => a.scene === scene)) }, make("span", " " + title)))));
 }
 
 // asked is the panel that an act asks about: the one that is chosen, or the best that is there.
@@ -65,7 +65,7 @@ export function showScene() {
   const act = acts[at];
   if (!act || !state.panels.length) return;
   const scene = played(), panel = asked(act), playing = isPlaying();
-  setText($("#asks"), (act.n > 1 ? `${act.act + 1} of ${act.n}. ` : "") + act.asks + (state.panels.length > 1 && panel ? ` (In ${panel.name}.)` : ""));
+  setText($("#asks"), (act.n > 1 ? `${act.act + 1} of ${act.n}. ` : "") + act.asks + (state.panels.length > 1 && panel && !scene ? ` (In ${panel.name}.)` : ""));
   $("#act").classList.toggle("watch", !!scene);
   $$("#titles button").forEach((b, i) => b.setAttribute("aria-current", i === act.scene ? "step" : "false"));
   for (const p of state.panels) p.article.classList.toggle("asked", p === panel && !$("#scenes").hidden);

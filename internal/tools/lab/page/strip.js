@@ -16,6 +16,9 @@ function* spans(samples, frame) {
   }
 }
 
+// Where nobody waits for goroutine 1, the name gives way to the others.
+const frees = place => place === "Accept" || place === "gone";
+
 // drawStrip draws where goroutine 1 was, and below it, from where it came there, the place's name.
 export function drawStrip(d, panel, height, bottom) {
   const { g, color, x, label, right, size, frame, font } = d, middle = height / 2, r = size * 0.62;
@@ -32,9 +35,9 @@ export function drawStrip(d, panel, height, bottom) {
   font(0.9);
   let free = label; // from where the next name can be written
   all.forEach(({ place, wait, from, to }, i) => {
-    const left = x(from), width = Math.max(1, x(to) - left), isFree = place === "Accept" || place === "gone";
+    const left = x(from), width = Math.max(1, x(to) - left), isFree = frees(place);
     drawPlace(g, color, place, left, width, height, bottom);
-    const next = isFree ? i + 1 : all.findIndex((s, j) => j > i && s.place !== "Accept" && s.to - s.from > 300);
+    const next = isFree ? i + 1 : all.findIndex((s, j) => j > i && !frees(s.place) && s.to - s.from > 300);
     const room = (all[next] && next > 0 ? x(all[next].from) : right) - Math.max(left, free) - 6;
     const text = cut(g, room > g.measureText(`${place} [${wait}]`).width && wait ? `${place} [${wait}]` : place, room);
     if (to - from < 300 || text.length < Math.min(4, place.length)) return;

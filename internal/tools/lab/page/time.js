@@ -52,7 +52,7 @@ export class Past {
 
   add({ lanes = [], samples = [] }) {
     for (const lane of lanes) this.lanes.set(lane.n, lane);
-    this.samples.push(...samples);
+    for (const sample of samples) this.samples.push({ ...this.samples.at(-1), ...sample }); // what has not changed is not sent
     const old = now() - kept;
     for (const [n, lane] of this.lanes) if (lane.over && lane.over < old) this.lanes.delete(n);
     const first = this.samples.findIndex(s => s.at > old);
