@@ -7,7 +7,7 @@ import { isRecorded } from "./recorded.js";
 import { post } from "./lab.js";
 
 const nowhere = { id: -1, path: "", hash: "", file: "", lines: [], depth: 0 };
-let at = nowhere; // the panel, the page and the place in it, the source and what is lit in it
+let here = nowhere; // the panel, the page and the place in it, the source and what is lit in it
 let loaded = "", opener = null, chosenBefore = -1;
 
 export const openSource = (panel, file = "", lines = []) => go({ id: panel.id, file, lines });
@@ -19,17 +19,17 @@ export const openPage = (panel, hash = "") => {
 
 // go opens what there is to read, as a step that Back takes back.
 function go(place) {
-  if (!at.depth) [opener, chosenBefore] = [document.activeElement, state.to];
-  const to = { ...at, ...place, depth: at.depth + 1 };
+  if (!here.depth) [opener, chosenBefore] = [document.activeElement, state.to];
+  const to = { ...here, ...place, depth: here.depth + 1 };
   history.pushState(to, "");
-  show(to);
+  showPlace(to);
   if (to.depth === 1) $("#shut").focus();
 }
-export const isReading = () => at.depth > 0;
-export const shut = () => { if (at.depth) history.go(-at.depth); };
+export const isReading = () => here.depth > 0;
+export const shut = () => { if (here.depth) history.go(-here.depth); };
 
-async function show(place) {
-  at = place;
+async function showPlace(place) {
+  here = place;
   const reads = place.depth > 0, panel = state.panels[place.id];
   document.body.classList.toggle("reading", reads);
   $("#beside").hidden = !reads;
@@ -126,7 +126,7 @@ function addVisitors(panel) {
 
 export function addBeside() {
   $("#shut").addEventListener("click", shut);
-  addEventListener("popstate", event => show(event.state?.depth ? event.state : nowhere));
+  addEventListener("popstate", event => showPlace(event.state?.depth ? event.state : nowhere));
   $("#book").addEventListener("click", event => {
     const a = event.target.closest("a[href]");
     if (!a || a.target || event.ctrlKey || event.metaKey || event.shiftKey || !a.pathname.startsWith("/book/")) return;
@@ -134,6 +134,6 @@ export function addBeside() {
     const path = decodeURIComponent(a.pathname.replace("/book/", "")), [folder, file] = path.split("/");
     const of = state.panels.find(p => p.view.stage.Folder === folder && p.code?.files[file]);
     if (of) go({ id: of.id, file, lines: a.hash ? [+a.hash.slice(2)] : [] });
-    else go({ id: state.panels.find(p => path === `docs/${p.view.stage.Folder}.md`)?.id ?? at.id, path, hash: a.hash });
+    else go({ id: state.panels.find(p => path === `docs/${p.view.stage.Folder}.md`)?.id ?? here.id, path, hash: a.hash });
   });
 }

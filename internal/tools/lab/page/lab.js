@@ -5,10 +5,9 @@ import { drawPanel, drawSign } from "./lanes.js";
 import { addPanel, choose, showCode, showFates, showSample, showView } from "./panel.js";
 import { addBeside, isReading, shut } from "./beside.js";
 import { addScenes, isPlaying, receiveScene, setScenes, showCaption, showScene } from "./scenes.js";
-import { listen, post as postLive } from "./live.js";
+import { listen, postLive } from "./live.js";
 import { isRecorded, listenToRecording } from "./recorded.js";
 
-export { state };
 export let post = postLive;
 
 // --- what comes from the lab
@@ -93,6 +92,7 @@ function addControls() {
   });
   $("#all").addEventListener("click", () => choose(-1));
   $("#times").addEventListener("change", ({ target }) => {
+    if (!target.name) return;
     if (target.value && target.checkValidity()) return post("set", { slow: +$("[name=slow]").value, patience: +$("[name=patience]").value });
     target.reportValidity();
     target.value = state.panels[0].view[target.name];

@@ -6,7 +6,7 @@ const silent = "The lab does not answer. Is it still running?";
 const connecting = "Connecting ...";
 let last = Promise.resolve(); // what is pressed first arrives first
 
-export function post(what, fields = {}) {
+export function postLive(what, fields = {}) {
   return last = last.then(async () => {
     try {
       const reply = await fetch("/do/" + what, { method: "POST", body: JSON.stringify(fields), signal: AbortSignal.timeout(5000) });

@@ -50,6 +50,7 @@ export function showView(panel, view) {
   setText($(".name", a), panel.name);
   $(".name", a).title = panel.name;
   a.setAttribute("aria-label", n ? folder : "your own server");
+  $(".rest", a).ariaLabel = "Details of " + panel.name;
   a.dataset.state = view.stale ? "stale" : view.state === "ended" && view.well ? "done" : view.state;
   setText($(".adds", a), view.tests ? `tested without a network: ${view.tests} tests in ${view.took} ms` : adds);
   showTold($(".told", a), view);

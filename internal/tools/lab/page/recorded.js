@@ -2,7 +2,7 @@
 import { $, say } from "./base.js";
 import { goLive, tick } from "./time.js";
 
-let play = null; // the act that is played, and how far
+let playing = null; // the act that is played, and how far
 
 export const isRecorded = () => typeof recordings !== "undefined";
 
@@ -12,16 +12,16 @@ export function begin(receive, scene, act, plays) {
   goLive();
   for (const [, name, data] of recordings.common) receive(name, data);
   tick(0, 0);
-  play = { ...found, next: 0, began: performance.now(), end: plays ? found.end : 0, receive };
+  playing = { ...found, next: 0, began: performance.now(), end: plays ? found.end : 0, receive };
   advance();
   if (!plays) receive("scene", null);
 }
 
 function advance() {
-  const clock = Math.min(performance.now() - play.began, play.end);
+  const clock = Math.min(performance.now() - playing.began, playing.end);
   tick(clock, 100);
-  for (; play.next < play.events.length && play.events[play.next][0] <= clock; play.next++) {
-    play.receive(play.events[play.next][1], structuredClone(play.events[play.next][2]));
+  for (; playing.next < playing.events.length && playing.events[playing.next][0] <= clock; playing.next++) {
+    playing.receive(playing.events[playing.next][1], structuredClone(playing.events[playing.next][2]));
   }
 }
 
@@ -30,13 +30,13 @@ export function listenToRecording(receive) {
   $("#made").textContent = recordings.made;
   begin(receive, 0, 0, false);
   const step = () => {
-    if (play.end && performance.now() - play.began < play.end + 50) advance();
+    if (playing.end && performance.now() - playing.began < playing.end + 50) advance();
     setTimeout(step, 40);
   };
   step();
   return (what, fields) => {
     if (what === "play") begin(receive, fields.scene, fields.act, true);
-    else if (what === "stop") begin(receive, play.scene, play.act, false);
+    else if (what === "stop") begin(receive, playing.scene, playing.act, false);
     else say("This page plays what was recorded. With the lab itself you can do more: make lab.");
   };
 }

@@ -17,19 +17,19 @@ export const now = () => offset + Math.min(performance.now(), until);
 export const shown = () => shownAt === null ? now() : Math.min(now(), shownAt + (performance.now() - since) * rate);
 export const isLive = () => shownAt === null;
 
-function show(at, newRate) {
+function showAt(at, newRate) {
   [shownAt, since, rate] = [at, performance.now(), newRate];
   $("#pause").setAttribute("aria-pressed", String(at !== null && rate === 0));
   $("#slowly").setAttribute("aria-pressed", String(at !== null && rate === slowly));
   dispatchEvent(new Event("draw"));
 }
-export const goLive = () => show(null, 1);
+export const goLive = () => showAt(null, 1);
 
 export function addTimeControls() {
-  $("#pause").addEventListener("click", () => show(shown(), shownAt !== null && rate === 0 ? 1 : 0));
-  $("#slowly").addEventListener("click", () => show(shown(), shownAt !== null && rate === slowly ? 1 : slowly));
+  $("#pause").addEventListener("click", () => showAt(shown(), shownAt !== null && rate === 0 ? 1 : 0));
+  $("#slowly").addEventListener("click", () => showAt(shown(), shownAt !== null && rate === slowly ? 1 : slowly));
   $("#live").addEventListener("click", goLive);
-  $("#ago").addEventListener("input", event => +event.target.value >= 0 ? goLive() : show(now() + event.target.value * 1000, 0));
+  $("#ago").addEventListener("input", event => +event.target.value >= 0 ? goLive() : showAt(now() + event.target.value * 1000, 0));
 }
 
 // showTime has the slider follow what is shown.

@@ -3,8 +3,8 @@
 package browser
 
 import (
-	_ "embed"
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -123,22 +122,7 @@ func js[T any](p *page, format string, args ...any) T {
 func (p *page) see(format string, args ...any) {
 	p.Helper()
 	expression := fmt.Sprintf(format, args...)
-	deadline, ok := p.Deadline()
-	if deadline = deadline.Add(-5 * time.Second); !ok {
-		deadline = time.Now().Add(time.Hour)
-	}
-	for !js[bool](p, "Promise.resolve(%s).then(Boolean)", expression) {
-		if time.Now().After(deadline) {
-			p.Fatalf("not so: %s", expression)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-// text returns the words of the first element that fits the selector, or "" if there is none.
-func (p *page) text(selector string) string {
-	p.Helper()
-	return js[string](p, `document.querySelector(%q)?.innerText ?? ""`, selector)
+	p.until(expression, func() bool { return js[bool](p, "Promise.resolve(%s).then(Boolean)", expression) })
 }
 
 // shows waits until the words of the first element that fits the selector contain a text.
@@ -197,5 +181,26 @@ func openLab(t *testing.T, args ...string) *page {
 	return p
 }
 
-// folded is a text without line breaks and indentation.
-func folded(text string) string { return strings.Join(strings.Fields(text), " ") }
+// until waits until something holds, for as long as the test may take.
+func (p *page) until(what string, cond func() bool) {
+	p.Helper()
+	deadline, ok := p.Deadline()
+	if deadline = deadline.Add(-5 * time.Second); !ok {
+		deadline = time.Now().Add(time.Hour)
+	}
+	for !cond() {
+		if time.Now().After(deadline) {
+			p.Fatalf("not so: %s", what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -23,7 +23,6 @@ type fake struct {
 	messages []string // that have been sent, and are sent again to whoever comes
 	posts    []string // what the page has asked for, as in `send {"kind":"quick"}`
 	streams  int      // that are open
-	mute     bool     // it says nothing
 }
 
 type object = map[string]any
@@ -94,9 +93,7 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 	for sent := 0; r.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
 		f.mu.Lock()
 		news := slices.Clone(f.messages[sent:])
-		if sent += len(news); f.mute {
-			news = nil
-		}
+		sent += len(news)
 		f.mu.Unlock()
 		io.WriteString(w, strings.Join(news, ""))
 		http.NewResponseController(w).Flush()
@@ -115,7 +112,7 @@ func (f *fake) send(event string, data any) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.messages = append(f.messages, fmt.Sprintf("event: %s\ndata: %s\n\n", event, text))
+	f.messages = append(f.messages, fmt.Sprintf("event: %s\ndata: %s\n\n", event, strings.ReplaceAll(text, "\n", "")))
 }
 
 // now sets the lab's clock.
@@ -154,12 +151,7 @@ func (f *fake) samples(id int, samples ...object) {
 // posted waits until the page has asked for something that contains a text.
 func (f *fake) posted(text string) {
 	f.Helper()
-	for !strings.Contains(f.allPosts(), text) {
-		if deadline, ok := f.Deadline(); ok && time.Until(deadline) < 5*time.Second {
-			f.Fatalf("the page has not asked for %s, but for %q", text, f.allPosts())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	f.until("the page asks for "+text, func() bool { return strings.Contains(f.allPosts(), text) })
 }
 
 func (f *fake) allPosts() string {
