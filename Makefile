@@ -20,7 +20,7 @@ own = $(if $(AT), -at $(AT))$(if $(SLOW), -slow-page $(SLOW))
 
 check: ## which stage has your server reached? SERVER=./_mine, or as it stands: AT=127.0.0.1:7878
 	go build -o bin/ ./internal/cmd/check
-	bin/check$(target)$(own)$(if $(TELL), -tell $(TELL))$(if $(V), -v) $(ARGS)
+	bin/check$(target)$(own)$(if $(STRICT), -strict)$(if $(TELL), -tell $(TELL))$(if $(V), -v) $(ARGS)
 
 watch: ## ask again whenever a file is saved; STAGE=3, or SERVER=./_mine
 	go build -o bin/ ./internal/cmd/check

@@ -11,10 +11,10 @@ func TestMain(m *testing.M) { behaviour.Main(m, main) }
 func TestStage(t *testing.T) {
 	behaviour.Test(t,
 		"pages",
-		"manners",
-		"command-line",
 		"one-at-a-time",
 		"waiting-holds-a-thread",
 		"goroutine-1-serves",
+		"manners",
+		"command-line",
 	)
 }

@@ -11,11 +11,11 @@ func TestMain(m *testing.M) { behaviour.Main(m, main) }
 func TestStage(t *testing.T) {
 	behaviour.Test(t,
 		"pages",
-		"manners",
-		"command-line",
 		"one-at-a-time",
 		"waiting-holds-a-thread",
 		"goroutine-1-awaits",
+		"manners",
+		"command-line",
 		"forgotten-await",
 	)
 }

@@ -11,10 +11,11 @@ func TestMain(m *testing.M) { behaviour.Main(m, main) }
 func TestStage(t *testing.T) {
 	behaviour.Test(t,
 		"pages",
-		"manners",
-		"command-line",
 		"many-at-once",
 		"waiting-holds-a-thread",
+		"thread-per-visitor",
 		"accept-holds-a-thread",
+		"manners",
+		"command-line",
 	)
 }

@@ -11,10 +11,11 @@ func TestMain(m *testing.M) { behaviour.Main(m, main) }
 func TestStage(t *testing.T) {
 	behaviour.Test(t,
 		"pages",
-		"manners",
-		"command-line",
 		"many-at-once",
 		"waiting-is-free",
 		"accept-is-parked",
+		"manners",
+		"command-line",
+		"patience-flag",
 	)
 }

@@ -1,10 +1,9 @@
-// Package behaviour tells the stories under testdata, each of which is about one
-// behaviour of a web server, of a server: the stage whose test calls Test, or any
-// other program.
+// Package behaviour runs the scripts under testdata, each of which is about one behaviour
+// of a web server, against a server: the stage whose test calls Test, or any other program.
+// It says what the server does not do, and how high it stands on the ladder.
 //
-// The stories are scripts of testscript
-// (github.com/rogpeppe/go-internal/testscript) with commands of their own, which
-// testdata/README.md explains.
+// The scripts are those of testscript (github.com/rogpeppe/go-internal/testscript) with
+// commands of their own, which testdata/README.md explains.
 package behaviour
 
 import (
@@ -20,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/concurrent-web-server/internal/screen"
 	"example.com/concurrent-web-server/internal/server"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -54,9 +54,9 @@ func stageFlags() *flag.FlagSet {
 }
 
 // Test checks that the stage in the current folder has the behaviours, which are
-// folders of testdata. Each story is a subtest, as in
+// folders of testdata. Each script is a subtest, as in
 // TestStage/many-at-once/slow-request. What failed is told in one verdict, at the end;
-// with -v each subtest tells its own story, too.
+// with -v each subtest tells its own part, too.
 func Test(t *testing.T, behaviours ...string) {
 	folder, err := os.Getwd()
 	err = cmp.Or(err, server.AllowFiles())
@@ -65,17 +65,18 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 	program := server.Command("server")
 	program.Go, program.Folder, program.Reports = true, folder, true
-	runner := &Runner{Root: Root(folder), Program: program, Stage: true, Deadline: Deadline(t),
-		Has: func(behaviour string) bool { return slices.Contains(behaviours, behaviour) }}
-	tell := runner.RunStory
+	runner := &Runner{Root: Root(folder), Program: program, Strict: true, Deadline: Deadline(t)}
+	run := runner.RunOnce
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		tell = runner.RunAlone // who asks for a story gets that one
+		run = runner.RunAlone // whoever asks for one script gets that one
 	}
 
 	scripts := Scripts(behaviours...)
-	results := make([]Result, len(scripts))
+	report := &Report{Who: filepath.Base(folder), Strict: true, Results: make([]Result, len(scripts))}
+	report.Stage = &Stage{Folder: report.Who, Behaviours: behaviours}
+	report.Again = "go test ./" + report.Who + " -run /NAME -v"
 	t.Cleanup(func() {
-		if verdict := Verdict(filepath.Base(folder), results); verdict != "" {
+		if verdict, ok := report.Verdict(rows(report.Who)); !ok {
 			fmt.Fprint(t.Output(), verdict)
 			t.Fail()
 		}
@@ -86,10 +87,10 @@ func Test(t *testing.T, behaviours ...string) {
 			for _, script := range Scripts(behaviour) {
 				t.Run(path.Base(script), func(t *testing.T) {
 					t.Parallel()
-					r := tell(script)
-					results[slices.Index(scripts, script)] = r
+					r := run(script)
+					report.Results[slices.Index(scripts, script)] = r
 					if testing.Verbose() { // otherwise the verdict says it
-						report(t, r)
+						logResult(t, r)
 					}
 				})
 			}
@@ -97,7 +98,15 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 }
 
-// Deadline returns when the stories of a test have to give up, which is shortly before
+// rows returns how many rows of the terminal a stage's verdict may take, so that its beginning
+// stays on the screen of go test ./...: after it come three lines on the failure, one for each
+// of the stages after it, and the prompt.
+func rows(folder string) int {
+	i := slices.IndexFunc(Stages, func(s Stage) bool { return s.Folder == folder })
+	return screen.Rows() - 5 - (len(Stages) - 1 - max(i, 0))
+}
+
+// Deadline returns when the scripts of a test have to give up, which is shortly before
 // testing ends it, or the zero time.
 func Deadline(t *testing.T) time.Time {
 	deadline, ok := t.Deadline()
@@ -107,9 +116,11 @@ func Deadline(t *testing.T) time.Time {
 	return deadline
 }
 
-// report has a subtest say how its story went.
-func report(t *testing.T, r Result) {
-	_, log, _ := strings.Cut(r.Log, "\n\n") // before the first empty line it has the environment
+// logResult says as a subtest what came of its script.
+func logResult(t *testing.T, r Result) {
+	_, log, _ := strings.Cut(r.Log, "
+
+") // before the first empty line it has the environment
 	fmt.Fprintln(t.Output(), strings.TrimSpace(log))
 	switch {
 	case r.Failed:

@@ -44,6 +44,7 @@ var usages = map[string]func(s *story, args []string){
 
 	// What they see.
 	"answer NAME STATUS [TEXT]": answer,
+	"well-formed NAME...":       wellFormed,
 	"dropped NAME":              dropped,
 	"closed NAME [already]":     closed,
 	"waits [NAME...]":           waits,
@@ -101,7 +102,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 
 func hint(s *story, args []string) {
 	s.hint = args[1]
-	if len(args) == 3 && s.program.Go {
+	if len(args) == 3 && s.program.Go && (s.strict || !s.manners) { // there it names functions of the stages
 		s.hint += " " + args[2]
 	}
 	s.hint += " See " + args[0]
@@ -190,7 +191,7 @@ func signal(s *story, args []string) {
 func exits(s *story, args []string) {
 	idle := s.idle()
 	silent := func(v *visitor.Visitor) bool { return v.Said() == "" && !v.Ended() }
-	if !s.stage && slices.ContainsFunc(s.visitors, silent) {
+	if !s.strict && slices.ContainsFunc(s.visitors, silent) {
 		idle += 6 * time.Second // the server of net/http gives them five, counted in whole seconds
 	}
 	state, err := s.srv.Wait(idle)
@@ -243,6 +244,9 @@ func (s *story) dial(name, request string) []*visitor.Visitor {
 	}
 	for i := range n {
 		v := visitor.Connect(name, s.srv.Addr)
+		if !s.manners {
+			v.LeaveWhenAnswered()
+		}
 		if request != "" {
 			v.Send(request)
 		}

@@ -1,38 +1,38 @@
 package behaviour
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
 )
 
-// This file is the ladder as data: the order of the stories, and what each stage can do.
-// The tests of the stages say the same in their own words, and the proof measures it.
+// This file is the ladder as data: the order of the scripts, what each stage can do, and the
+// rows that the README shows. The tests of the stages name their behaviours, too, and the
+// proof measures the rows.
 
-// A topic is some stories of one behaviour.
-type topic struct {
-	does   string // completes the sentence "the server no longer ..."
+// A group is some scripts of one behaviour, in their order.
+type group struct {
+	does   string // completes the sentences "It no longer ..." and "Stage 4 asks: it ..."
 	folder string // of testdata, which is the behaviour
-	names  string // of the stories
+	names  string // of the scripts
 }
 
-// topics are all stories, from the most basic to the most particular. Where several
-// fail, the first of them in this order is the one to be told: it is the nearest to
-// the cause.
-var topics = []topic{
+// groups are all scripts, from the most basic to the most particular, and the ladder before
+// the manners. Where several fail, the first of them in this order is told in full: it is
+// the nearest to the cause.
+var groups = []group{
 	{"serves its pages", "pages", "home slow"},
-	{"answers as HTTP asks", "manners", `not-found few-writes packets cut-short one-request not-http
-		request-line odd-headers cookies too-long visitor-resets visitors-leave accept-fails`},
 	{"serves one visitor at a time", "one-at-a-time", "slow-request silent-visitor take-turns"},
 	{"serves many visitors at once", "many-at-once",
-		"slow-request silent-visitor half-a-request fifty-slow-requests each-their-own"},
-	{"holds a thread while it waits", "waiting-holds-a-thread", "accept read silent-visitors"},
+		"slow-request silent-visitor half-a-request each-their-own fifty-slow-requests"},
+	{"holds a thread while it waits", "waiting-holds-a-thread", "accept read"},
+	{"holds a thread for each visitor", "thread-per-visitor", "silent-visitors"},
 	{"waits without holding a thread", "waiting-is-free", "accept silent-visitors"},
-	{"goes on when it can open no more files", "many-at-once", "no-descriptors-left"},
-	{"drops a visitor whose request does not come, and no other", "waiting-is-free",
+	{"drops visitors who do not ask, and no others", "waiting-is-free",
 		"slow-request-is-not-dropped silent-visitor-is-dropped chatterbox-is-dropped"},
 	{"ends at once when it is interrupted", "waiting-holds-a-thread", "interrupted"},
-	{"stops as it should when it is interrupted", "waiting-is-free",
+	{"stops in good order", "waiting-is-free",
 		`interrupted-while-idle interrupted-while-serving terminated-while-serving
 		interrupted-with-a-silent-visitor interrupted-as-a-request-comes interrupted-twice`},
 	{"serves each visitor in goroutine 1", "goroutine-1-serves", "slow-request"},
@@ -40,22 +40,45 @@ var topics = []topic{
 	{"is back in accept while it serves a visitor", "accept-holds-a-thread", "slow-request"},
 	{"is back in accept while it serves a visitor", "accept-is-parked", "slow-request"},
 	{"has a handler that can be tested without a network", "without-a-network", "handler"},
+	{"answers as HTTP asks", manners, `reply not-found few-writes packets half-a-request cut-short
+		one-request not-http request-line odd-headers cookies too-long visitor-resets
+		visitors-leave accept-fails no-descriptors-left`},
 	{"has a command line that is easy to get right", "command-line", "mistakes"},
+	{"has a command line that is easy to get right", "patience-flag", "mistakes"},
 	{"shows what a forgotten await does", "forgotten-await", "forgotten"},
 }
 
-// Scripts returns the stories of the behaviours, or all stories if none is
-// given, in the order of topics, as in "many-at-once/slow-request".
+// manners is the folder of the scripts that decide no rung of the ladder.
+const manners = "manners"
+
+// scripts returns the scripts of the group, as in "many-at-once/slow-request".
+func (g group) scripts() []string {
+	scripts := strings.Fields(g.names)
+	for i, name := range scripts {
+		scripts[i] = path.Join(g.folder, name)
+	}
+	return scripts
+}
+
+// Scripts returns the scripts of the behaviours, or all scripts if none is given, in the
+// order of the groups.
 func Scripts(behaviours ...string) []string {
 	var scripts []string
-	for _, t := range topics {
-		if len(behaviours) == 0 || slices.Contains(behaviours, t.folder) {
-			for name := range strings.FieldsSeq(t.names) {
-				scripts = append(scripts, path.Join(t.folder, name))
-			}
+	for _, g := range groups {
+		if len(behaviours) == 0 || slices.Contains(behaviours, g.folder) {
+			scripts = append(scripts, g.scripts()...)
 		}
 	}
 	return scripts
+}
+
+// does says what the server does of which the script is about one part.
+func does(script string) string {
+	i := slices.IndexFunc(groups, func(g group) bool { return slices.Contains(g.scripts(), script) })
+	if i < 0 {
+		return "does what " + script + " shows" // a script of the proof's own
+	}
+	return groups[i].does
 }
 
 // A Stage is a rung of the ladder.
@@ -64,7 +87,7 @@ type Stage struct {
 	Folder string // its folder, and the name of its page
 	// Adds says what this stage can do that the one before could not.
 	Adds string
-	// Behaviours are the folders of testdata whose stories hold of this stage.
+	// Behaviours are the folders of testdata whose scripts hold of this stage.
 	Behaviours []string
 }
 
@@ -76,14 +99,89 @@ func (s Stage) Has(behaviour string) bool { return slices.Contains(s.Behaviours,
 
 // Stages are the five, from the first on.
 var Stages = []Stage{
-	{1, "stage1-blocking", "a server answers at all", []string{"pages", "manners", "command-line",
-		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves"}},
-	{2, "stage2-sequential-async", "the handler runs in a goroutine of its own", []string{"pages", "manners",
-		"command-line", "one-at-a-time", "waiting-holds-a-thread", "goroutine-1-awaits", "forgotten-await"}},
-	{3, "stage3-spawned", "no visitor waits for another", []string{"pages", "manners", "command-line",
-		"many-at-once", "waiting-holds-a-thread", "accept-holds-a-thread"}},
-	{4, "stage4-nonblocking-accept", "waiting for a visitor holds no thread", []string{"pages", "manners", "command-line",
-		"many-at-once", "waiting-is-free", "accept-is-parked"}},
-	{5, "stage5-testable", "the handler can be tested without a network", []string{"pages", "manners", "command-line",
-		"many-at-once", "waiting-is-free", "accept-is-parked", "without-a-network"}},
+	{1, "stage1-blocking", "a server answers at all", []string{"pages",
+		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves", manners, "command-line"}},
+	{2, "stage2-sequential-async", "the handler runs in a goroutine of its own", []string{"pages", "one-at-a-time",
+		"waiting-holds-a-thread", "goroutine-1-awaits", manners, "command-line", "forgotten-await"}},
+	{3, "stage3-spawned", "no visitor waits for another", []string{"pages", "many-at-once",
+		"waiting-holds-a-thread", "thread-per-visitor", "accept-holds-a-thread", manners, "command-line"}},
+	{4, "stage4-nonblocking-accept", "waiting for a visitor holds no thread", []string{"pages", "many-at-once",
+		"waiting-is-free", "accept-is-parked", manners, "command-line", "patience-flag"}},
+	{5, "stage5-testable", "the handler can be tested without a network", []string{"pages", "many-at-once",
+		"waiting-is-free", "accept-is-parked", "without-a-network", manners, "command-line", "patience-flag"}},
+}
+
+// A Row is a line of the README's table, which is true of a server or not.
+type Row struct {
+	Says string
+	// Of a server that the row is true of, all scripts of yes hold; of one that it is not
+	// true of, all of no. One of them can be several with a | between them, one of which
+	// holds. A row without a no is not true where one of yes fails.
+	yes, no string
+}
+
+// Some of the Rows.
+const (
+	slowDelays   = 2
+	silentDelays = 3
+	waitHolds    = 4
+)
+
+// Rows are those of the README's table, in their order.
+var Rows = []Row{
+	{"serves `/`, and 404 for the rest", "pages/home pages/slow manners/not-found", ""},
+	{"the handler runs in its own goroutine",
+		"goroutine-1-awaits/slow-request|accept-holds-a-thread/slow-request|accept-is-parked/slow-request",
+		"goroutine-1-serves/slow-request"},
+	{"a slow request delays the next visitor", "one-at-a-time/slow-request", "many-at-once/slow-request"},
+	{"a silent visitor delays the next visitor", "one-at-a-time/silent-visitor", "many-at-once/silent-visitor"},
+	{"waiting for a visitor holds a thread",
+		"waiting-holds-a-thread/accept|thread-per-visitor/silent-visitors waiting-holds-a-thread/read|thread-per-visitor/silent-visitors",
+		"waiting-is-free/accept waiting-is-free/silent-visitors"},
+	{"a silent visitor is dropped after a while", "waiting-is-free/silent-visitor-is-dropped", ""},
+	{"Ctrl-C lets the request in progress finish, then exits 0",
+		"waiting-is-free/interrupted-while-serving waiting-is-free/interrupted-while-idle", ""},
+	{"the handler can be tested without a network", "without-a-network/handler", ""},
+}
+
+// What a Row says of a server.
+const (
+	Yes    = "yes"
+	No     = "no"
+	Unseen = "cannot be seen"
+)
+
+// Holds says by the results of all scripts whether the row is true: Yes, No, or Unseen.
+func (r Row) Holds(results []Result) string {
+	yes, no := allHold(r.yes, results), allHold(r.no, results)
+	switch {
+	case yes == Yes && no != Yes:
+		return Yes
+	case no == Yes && yes != Yes, r.no == "" && yes == No:
+		return No
+	}
+	return Unseen
+}
+
+// allHold says whether all of the scripts hold. Those that were left out do not count,
+// except if all were.
+func allHold(scripts string, results []Result) string {
+	all := Unseen
+	for one := range strings.FieldsSeq(scripts) {
+		holds := Unseen
+		for script := range strings.SplitSeq(one, "|") {
+			i := slices.IndexFunc(results, func(r Result) bool { return r.Script == script })
+			switch {
+			case i < 0:
+			case results[i].Passed():
+				holds = Yes
+			case results[i].Failed:
+				holds = cmp.Or(map[string]string{Yes: Yes}[holds], No)
+			}
+		}
+		if holds != Unseen && all != No {
+			all = holds
+		}
+	}
+	return all
 }

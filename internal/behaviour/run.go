@@ -20,56 +20,64 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A Result is what came of telling one story about one server.
+// A Result is what came of running one script against one server.
 type Result struct {
 	Script  string // as in "many-at-once/slow-request"
-	Skipped string // why the story was not told, or not to its end
-	NotTold bool   // it was skipped because the gate's story has failed
+	Skipped string // why the script was not run, or not to its end
+	NotRun  bool   // it was skipped because the first script failed
 	Failed  bool
-	// GoesOn says that the story holds, but that its server does not end when it is
-	// interrupted.
+	// GoesOn says that all that the script asks for holds, but that its server does not end
+	// when it is interrupted.
 	GoesOn bool
-	// Undecided says that the story failed for want of proof, on a busy machine.
+	// Undecided says that the script failed for want of proof, on a busy machine.
 	Undecided bool
-	// Of a story that failed: its headings up to the one under which it did, the
-	// line of the script where that happened, what was seen, and the hint.
+	// Of a script that failed: its comments up to the one under which it did, the line where
+	// that happened, what was seen, and the hint.
 	Story  []string
 	Line   int
 	Reason string
 	Hint   string
 	Log    string // what testscript printed
-	// Goroutine1 is where goroutine 1 was when the story had it printed, as in
+	// Goroutine1 is where goroutine 1 was when the script had it printed, as in
 	// "in Accept [IO wait]".
 	Goroutine1 string
+	// AtATime is how many slow requests were in progress, where the script saw fewer than it
+	// had sent.
+	AtATime int
 }
 
 // Behaviour is the folder of the script, as in "many-at-once".
 func (r Result) Behaviour() string { return path.Dir(r.Script) }
 
-// gate is the story whose failure makes that of all others certain.
-const gate = "pages/home"
+// Passed says whether the script was run to its end, and holds.
+func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
 
-// A Runner tells stories about one program, and none after the gate has failed.
+// firstScript is the one whose failure makes that of all others certain.
+const firstScript = "pages/home"
+
+// A Runner runs scripts against one program, and none after the first script has failed.
+// Its methods are safe for concurrent use.
 type Runner struct {
 	// Root is the workbook's folder, which testdata is in.
 	Root    string
 	Program *server.Program
-	// Has says whether the program is to have a behaviour; a script asks with
-	// [has:many-at-once]. If it is nil, the stories of the behaviour say.
-	Has func(behaviour string) bool
-	// Stage says that the program is one of the workbook's stages, of which
-	// some scripts ask more than the contract does.
-	Stage bool
-	// Deadline is when a story gives up, if not zero.
+	// Strict says that the program is held to all that the stages are held to. Some scripts
+	// ask more of it, with [strict].
+	Strict bool
+	// Deadline is when a script gives up, if not zero.
 	Deadline time.Time
 
-	told sync.Map // from a script to the func() Result that tells it once
+	results sync.Map // from a script to the func() Result that runs it once
 }
 
-// Run tells the stories, up to atOnce of them at the same time (one, of a program that
+// atOnce is how many scripts are run at the same time where nobody says otherwise. They
+// mostly wait.
+const atOnce = 16
+
+// Run runs the scripts, up to atOnce of them at the same time (one, of a program that
 // has a port of its own), and calls done
 // after each, from one goroutine at a time, unless it is nil. It returns the results in
-// the order of the scripts. After ctx has ended it begins no story, and calls no done.
+// the order of the scripts. After ctx has ended it begins no script, and calls no done.
 func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
 	if t.Program.At != "" {
 		atOnce = 1
@@ -85,7 +93,7 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			r := t.RunStory(script)
+			r := t.RunOnce(script)
 			mu.Lock()
 			defer mu.Unlock()
 			results[i] = r
@@ -98,55 +106,56 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 	return results
 }
 
-// RunStory tells one story, to the end or up to where it fails. It tells each only once,
-// and none before the gate's. It may be called from several goroutines.
-func (t *Runner) RunStory(script string) Result {
-	if script != gate {
-		switch first := t.RunStory(gate); {
+// RunOnce runs one script, to the end or up to where it fails, and returns the same result
+// if it is called again. It runs none before the first script.
+func (t *Runner) RunOnce(script string) Result {
+	if script != firstScript {
+		switch first := t.RunOnce(firstScript); {
 		case first.GoesOn:
-			return Result{Script: script, NotTold: true, Skipped: "each would wait for a server that does not end"}
+			return Result{Script: script, NotRun: true, Skipped: "each would wait for a server that does not end"}
 		case first.Failed:
-			return Result{Script: script, NotTold: true, Skipped: "the home page is not served as it should be"}
+			return Result{Script: script, NotRun: true, Skipped: "the home page is not served"}
 		}
 	}
-	tell, _ := t.told.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
-	return tell.(func() Result)()
+	run, _ := t.results.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
+	return run.(func() Result)()
 }
 
-// mostTold is how often a story is told that is undecided, with all times doubled from
+// maxRuns is how often a script is run that is undecided, with all times doubled from
 // one time to the next.
-const mostTold = 5
+const maxRuns = 5
 
-// RunAlone tells one story, whatever came of others, and of it before.
+// RunAlone runs one script, whatever came of others, and of it before.
 func (t *Runner) RunAlone(script string) Result {
 	log := ""
-	for told := 1; ; told++ {
-		r := t.runOnce(script, 1<<(told-1))
+	for runs := 1; ; runs++ {
+		r := t.runOnce(script, 1<<(runs-1))
 		log += r.Log
 		r.Log = log
 		switch {
 		case !r.Undecided:
 			return r
-		case told == mostTold || t.overdue() || told == 2 && !t.Program.CanTell("slow"):
+		case runs == maxRuns || t.overdue() || runs == 2 && !t.Program.CanTell("slow"):
 			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
-				"Told %d times, each time more slowly, and the proof could not be had.", r.Reason, told)
+				"Run %d times, each time more slowly, and the proof could not be had.", r.Reason, runs)
 			r.Hint = ""
 			return r
 		}
-		log += fmt.Sprintf("\nUndecided: %s\nThe story is told again, with all times doubled.\n\n", r.Reason)
+		log += fmt.Sprintf("\nUndecided: %s\nThe script is run again, with all times doubled.\n\n", r.Reason)
 	}
 }
 
 func (t *Runner) overdue() bool { return !t.Deadline.IsZero() && time.Now().After(t.Deadline) }
 
 func (t *Runner) runOnce(script string, scale int) Result {
-	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, stage: t.Stage, files: -1}
+	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, files: -1,
+		strict: t.Strict, manners: path.Dir(script) == manners}
 	defer s.free()
 	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
 	r := Result{Script: script}
-	var told sync.WaitGroup
-	told.Go(func() { testscript.RunT(scriptT{&r}, t.params(file, s)) }) // which FailNow can end
-	told.Wait()
+	var run sync.WaitGroup
+	run.Go(func() { testscript.RunT(scriptT{&r}, t.params(file, s)) }) // which FailNow can end
+	run.Wait()
 	if s.skipped != "" {
 		return Result{Script: script, Skipped: s.skipped, Log: r.Log}
 	}
@@ -155,11 +164,11 @@ func (t *Runner) runOnce(script string, scale int) Result {
 		r.Story = readStory(file, r.Line)
 	} else if r.Skipped == "" {
 		if err := s.finish(); err != nil {
-			r.Failed, r.Story = true, []string{"The story is told, and the server is interrupted."}
+			r.Failed, r.Story = true, []string{"All of the script holds, and the server is interrupted."}
 			r.Reason = err.Error()
 		}
 	}
-	r.Undecided, r.GoesOn, r.Goroutine1 = s.undecided, s.goesOn, s.goroutine1
+	r.Undecided, r.GoesOn, r.Goroutine1, r.AtATime = s.undecided, s.goesOn, s.goroutine1, s.atATime
 	if r.Failed {
 		r.Hint = s.hint
 		r.Undecided = r.Undecided || t.overdue() // nobody waits any more
@@ -192,9 +201,6 @@ var forGo = regexp.MustCompile(`^(GO|HOME=|XDG_)`)
 
 // condition decides the conditions of the scripts that testdata/README.md explains.
 func (t *Runner) condition(cond string) (bool, error) {
-	if behaviour, ok := strings.CutPrefix(cond, "has:"); ok {
-		return t.has(behaviour), nil
-	}
 	if what, ok := strings.CutPrefix(cond, "sees:"); ok {
 		return what == "segments" && visitor.SeesSegments || t.Program.Sees(what), nil
 	}
@@ -202,31 +208,13 @@ func (t *Runner) condition(cond string) (bool, error) {
 	holds, ok := map[string]bool{
 		"go":     t.Program.Go,
 		"source": t.Program.Folder != "",
-		"stage":  t.Stage,
+		"strict": t.Strict,
 		"race":   build != nil && strings.Contains(build.String(), "-race=true"),
 	}[cond]
 	if !ok {
 		return false, errors.New("unknown condition: testdata/README.md says which there are")
 	}
 	return holds, nil
-}
-
-// has says whether the program is to have a behaviour, or, if nobody said so, whether
-// more of its stories hold than fail.
-func (t *Runner) has(behaviour string) bool {
-	if t.Has != nil {
-		return t.Has(behaviour)
-	}
-	passed, failed := 0, 0
-	for _, script := range Scripts(behaviour) {
-		switch r := t.RunStory(script); {
-		case r.Passed():
-			passed++
-		case r.Failed:
-			failed++
-		}
-	}
-	return passed > failed
 }
 
 // A scriptT is the testscript.T of a single script, and sets the result of its story.

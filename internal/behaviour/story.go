@@ -20,7 +20,8 @@ type story struct {
 	program  *server.Program
 	scale    time.Duration // by which the short times that the script names are multiplied
 	deadline time.Time
-	stage    bool                   // the program is one of the workbook's stages
+	strict   bool                   // the program is held to all that the stages are held to
+	manners  bool                   // the script is about manners, not about the ladder
 	ts       *testscript.TestScript // of the command that runs
 	hint     string                 // what a failure may be due to, and where to read about that
 
@@ -38,6 +39,7 @@ type story struct {
 	undecided  bool   // the story failed for want of proof
 	goesOn     bool   // the server does not end when it is interrupted
 	goroutine1 string // where goroutine 1 was at dump
+	atATime    int    // how many of the slow requests were in progress, where not all were
 }
 
 type storyKey struct{}

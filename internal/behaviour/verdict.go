@@ -1,127 +1,206 @@
 package behaviour
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 )
 
-// Passed says whether the story was told to its end, and holds.
-func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
+// A Report is what came of running the scripts against one server.
+type Report struct {
+	// Who is the server, at the beginning of a sentence.
+	Who string
+	// Again is the command that runs one script, with NAME in the place of its name.
+	Again string
+	// Stage is the one that the server has to be like, or nil if it is only to be placed.
+	Stage *Stage
+	// Strict says that the server is held to all behaviours of Stage, manners included.
+	// Otherwise it has to stand on Stage, or above it.
+	Strict bool
+	// Results are in the order of the groups.
+	Results []Result
+}
 
-// Outcome says in a few words what came of the story.
+// RunAll runs the scripts of the stage against the runner's program, or, if it is not held to
+// a stage strictly, all scripts. It calls done after each, unless it is nil; see Run.
+func (t *Runner) RunAll(ctx context.Context, stage *Stage, done func(Result)) *Report {
+	r := &Report{Who: "Your server", Stage: stage, Strict: t.Strict && stage != nil}
+	scripts := Scripts()
+	if r.Strict {
+		scripts = Scripts(stage.Behaviours...)
+	}
+	r.Results = t.Run(ctx, scripts, atOnce, done)
+	return r
+}
+
+// Failures returns the results of the scripts that failed.
+func Failures(results []Result) []Result {
+	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !r.Failed })
+}
+
+// Verdict says in at most rows lines of 76 columns which stage the server is at, what the next
+// one asks, and how its manners are; or, of a server that is held to a stage strictly,
+// what it does not do. It says as well whether the server is as it has to be.
+func (r *Report) Verdict(rows int) (text string, ok bool) {
+	failed := Failures(r.Results)
+	switch {
+	case !r.Strict:
+		return r.placed(rows)
+	case len(failed) > 0:
+		return r.lost(failed, rows), false
+	}
+	return fmt.Sprintf("%s behaves like stage %d.\n\n%s", r.Who, r.Stage.Number, r.table()), true
+}
+
+// table returns the rows of the README's ladder, with what each says of the server.
+func (r *Report) table() string {
+	var b strings.Builder
+	for i, row := range Rows {
+		holds := row.Holds(r.Results)
+		if i == 0 && holds == No && stageHolds(1, r.Results) == Yes {
+			holds = "only `/`"
+		}
+		fmt.Fprintf(&b, "%-57s %s\n", row.Says, holds)
+	}
+	if where := r.goroutine1(); where != "" {
+		fmt.Fprintf(&b, "While a request is served, goroutine 1 is %s.\n", where)
+	}
+	return b.String()
+}
+
+// goroutine1 returns where goroutine 1 was during a slow request, or "" if nobody saw it.
+func (r *Report) goroutine1() string {
+	for _, result := range r.Results {
+		if result.Goroutine1 != "" && path.Base(result.Script) == "slow-request" {
+			return result.Goroutine1
+		}
+	}
+	return ""
+}
+
+// placed is the verdict of a server that is placed on the ladder.
+func (r *Report) placed(rows int) (text string, ok bool) {
+	s := Place(r.Results)
+	ok = r.Stage == nil || s.Stage >= r.Stage.Number
+	says := s.Says
+	if !ok {
+		says = fmt.Sprintf("has not reached stage %d: it %s", r.Stage.Number, says)
+	}
+	if s.Next != nil {
+		says += fmt.Sprintf(". What stage %d asks: %s", s.Next.Number, strings.Join(s.Asks, "; "))
+	}
+	p := &page{rows: rows}
+	p.add(wrap(r.Who+" "+says+"."), []string{""}, strings.Split(r.table(), "\n"))
+	end, again := r.politeness()
+	if s.First != nil {
+		again = s.First.Script
+	}
+	if again != "" {
+		end = append(end, "To see one: "+strings.ReplaceAll(r.Again, "NAME", again))
+		p.rows -= (len(end[len(end)-1]) - 1) / 80 // which the terminal breaks
+	}
+	if s.First != nil {
+		p.tail = len(end)
+		p.explain("Make this hold first: ", *s.First)
+		p.tail = 0
+	}
+	p.add(end)
+	return p.String(), ok
+}
+
+// politeness says in two lines or three how the server's manners are. script is the first
+// about manners that fails.
+func (r *Report) politeness() (lines []string, script string) {
+	run, held := 0, 0
+	var first *Result
+	for _, result := range r.Results {
+		if result.Behaviour() != manners || result.Skipped != "" {
+			continue
+		}
+		run++
+		if result.Passed() {
+			held++
+		} else if first == nil {
+			first = &result
+		}
+	}
+	switch {
+	case run == 0:
+		return nil, ""
+	case first == nil:
+		return []string{fmt.Sprintf("Manners: %d of %d.", held, run)}, ""
+	}
+	lines = wrap(fmt.Sprintf("Manners: %d of %d. The first that fails is %s: %s", held, run, first.Script, brief(first.Reason)))
+	return append(cut(lines, 3), cut(wrap(first.Hint), 2)...), first.Script
+}
+
+// lost is the verdict of a server that is held to a stage, and some scripts of it fail.
+func (r *Report) lost(failed []Result, rows int) string {
+	lead, others := failed[0], failed[1:]
+	p := &page{rows: rows}
+	p.add(wrap(r.Who+" "+r.missing(lead)+"."), []string{""})
+	var end []string
+	if i := slices.IndexFunc(r.Results, func(r Result) bool { return r.NotRun }); i >= 0 {
+		end = wrap("The other scripts are not run: " + r.Results[i].Skipped + ".")
+	}
+	if len(others) > 0 {
+		end = append(end, cmp.Or(map[int]string{1: "1 more script fails"}[len(others)],
+			fmt.Sprintf("%d more scripts fail", len(others)))+", perhaps for the same reason. To see one:")
+		end = append(end, "    "+strings.ReplaceAll(r.Again, "NAME", others[0].Script))
+	}
+	p.tail = len(end)
+	p.explain("", lead)
+	p.tail = 0
+	if len(end) > 0 && p.left() > len(end) {
+		p.add([]string{""})
+	}
+	p.add(end)
+	for _, other := range others[:max(0, min(len(others), p.left()))] {
+		p.add(cut(wrap(fmt.Sprintf("    %s: %s", other.Script, brief(other.Reason))), 1))
+	}
+	return p.String()
+}
+
+// missing says what a server does not do, or no longer does, by the result that leads.
+func (r *Report) missing(lead Result) string {
+	what := does(lead.Script)
+	switch {
+	case lead.GoesOn:
+		what = "ends when it is interrupted"
+	case strings.Contains(lead.Reason, dataRace):
+		return "has a data race: two goroutines use a variable at the same time, and one writes it"
+	case lead.Undecided:
+		return "may be one that " + what + ", and that could not be decided"
+	}
+	if r.Who == r.Stage.Folder {
+		return "no longer " + what
+	}
+	return fmt.Sprintf("does not behave like stage %d, which %s", r.Stage.Number, what)
+}
+
+// Outcome says in a few words what came of the script.
 func (r Result) Outcome() string {
 	switch {
 	case r.Skipped != "":
 		return "left out: " + r.Skipped
 	case r.Failed:
-		return "no: " + r.brief()
+		return "no: " + brief(r.Reason)
 	}
 	return "yes"
 }
 
-// String tells the story as far as it went, and why it went no further.
+// String tells all of a script that failed, or why it was left out.
 func (r Result) String() string {
 	switch {
 	case r.Skipped != "":
-		return r.Script + " was left out: " + r.Skipped
+		return r.Script + " was left out: " + r.Skipped + "\n"
 	case !r.Failed:
-		return r.Script + " passed"
+		return r.Script + " passed\n"
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "testdata/%s.txtar", r.Script)
-	if r.Line > 0 {
-		fmt.Fprintf(&b, ", line %d", r.Line)
-	}
-	fmt.Fprintf(&b, ":\n\n    %s\n\n", strings.Join(r.Story, "\n    "))
-	fmt.Fprintln(&b, strings.ReplaceAll(r.Reason, "\n\t", "\n    "))
-	if r.Hint != "" {
-		fmt.Fprintln(&b, r.Hint)
-	}
-	return b.String()
-}
-
-// brief says in a line why a story failed.
-func (r Result) brief() string {
-	line, rest, _ := strings.Cut(r.Reason, "\n")
-	if strings.HasSuffix(line, ":") { // what the server printed, for instance
-		next, _, _ := strings.Cut(rest, "\n")
-		line += " " + strings.TrimSpace(next)
-	}
-	const most = 90
-	if len(line) > most {
-		line = line[:max(strings.LastIndex(line[:most], " "), 0)] + " ..."
-	}
-	return line
-}
-
-// Failures returns the results of the stories that failed.
-func Failures(results []Result) []Result {
-	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !r.Failed })
-}
-
-// Verdict says in one screen what a stage no longer does, by the results of its stories in
-// the order of the topics. It returns "" if none of them failed.
-func Verdict(stage string, results []Result) string {
-	failed := Failures(results)
-	if len(failed) == 0 {
-		return ""
-	}
-	const most = 6 // other stories; more would not fit on the screen
-	again := "go test ./" + stage + " -run /NAME -v"
-	return fmt.Sprintf("%s %s.\n\n%s", stage, lost(failed[0]), explain(results, again, most))
-}
-
-// lost says what a server does no longer, as in "no longer serves its pages", by the story
-// that leads.
-func lost(lead Result) string {
-	does := "does what " + lead.Script + " shows"
-	for _, t := range topics {
-		if t.folder == lead.Behaviour() && slices.Contains(strings.Fields(t.names), path.Base(lead.Script)) {
-			does = t.does
-		}
-	}
-	switch {
-	case lead.GoesOn:
-		does = "ends when it is interrupted"
-	case strings.Contains(lead.Reason, dataRace):
-		return "has a data race: two goroutines use a variable at the same time, and one writes it"
-	case lead.Undecided:
-		return "may be one that " + does + ", and that could not be decided"
-	}
-	return "no longer " + does
-}
-
-// explain tells the first story of the results that failed in full, and says in a line each
-// why others did, as many as most says. again is the command that tells one story, with
-// NAME in the place of its name.
-func explain(results []Result, again string, most int) string {
-	failed := Failures(results)
-	var b strings.Builder
-	fmt.Fprint(&b, failed[0])
-	if i := slices.IndexFunc(results, func(r Result) bool { return r.NotTold }); i >= 0 {
-		fmt.Fprintf(&b, "\nThe other stories are not told: %s.\n", results[i].Skipped)
-	}
-	others := failed[1:]
-	switch n := len(others); n {
-	case 0:
-		return b.String()
-	case 1:
-		fmt.Fprint(&b, "\n1 more story fails, perhaps for the same reason:\n")
-	default:
-		fmt.Fprintf(&b, "\n%d more stories fail, perhaps for the same reason:\n", n)
-	}
-	width := 0
-	for _, r := range others {
-		width = max(width, len(r.Script))
-	}
-	for _, r := range others[:min(len(others), most)] {
-		fmt.Fprintf(&b, "    %-*s  %s\n", width, r.Script, r.brief())
-	}
-	if n := len(others) - most; n > 0 {
-		fmt.Fprintf(&b, "    [and %d more]\n", n)
-	}
-	fmt.Fprintf(&b, "To be told one of them: %s\n", strings.ReplaceAll(again, "NAME", others[0].Script))
-	return b.String()
+	p := &page{}
+	p.explain("", r)
+	return p.String()
 }

@@ -3,6 +3,7 @@
 package screen
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -48,6 +49,23 @@ func (s *Screen) Resized() bool {
 }
 
 type windowSize struct{ rows, cols, x, y uint16 }
+
+// usualRows is how many rows a terminal has that says nothing else.
+const usualRows = 24
+
+// Rows returns how many rows the screen has.
+func (s *Screen) Rows() int { return int(cmp.Or(s.size.rows, usualRows)) }
+
+// Rows returns how many rows the terminal has that the process was started from, wherever its
+// output goes.
+func Rows() int {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return usualRows
+	}
+	defer tty.Close()
+	return New(tty).Rows()
+}
 
 // Show writes a text that the next one takes the place of. Its lines are no longer
 // than Width. It writes nothing into a file, and nothing that does not fit on the terminal.

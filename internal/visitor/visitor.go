@@ -36,6 +36,7 @@ type Visitor struct {
 	first time.Time // when the first byte of the reply was received
 	end   error     // io.EOF or a reset, once the server has ended the connection
 	ended time.Time // when that was seen
+	leave bool      // no more is sent once a whole reply has come
 
 	said     string        // all that has been given to Send, and once what was to SendTimes
 	sent     chan struct{} // closed once all that was to be sent is, or cannot be
@@ -76,6 +77,14 @@ func ConnectAfter(first *Visitor, name, addr string) *Visitor {
 		}
 	}()
 	return v
+}
+
+// LeaveWhenAnswered makes the visitor end their side of the connection once a whole
+// reply has come, so that a server that keeps it open for more requests closes it.
+func (v *Visitor) LeaveWhenAnswered() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.leave = true
 }
 
 // Connected says whether the attempt to connect is over, and with which error.
@@ -134,6 +143,10 @@ func (v *Visitor) drain(fd uintptr) (ended bool) {
 				v.first = time.Now()
 			}
 			v.reply = append(v.reply, buf[:n]...)
+			if v.leave && Whole(v.reply) {
+				v.leave = false
+				syscall.Shutdown(int(fd), syscall.SHUT_WR)
+			}
 		}
 	}
 	return true

@@ -19,6 +19,8 @@ type checker struct {
 	ctx    context.Context // ends when the user interrupts; after that nothing is printed
 	root   string          // the workbook's folder
 	screen *screen.Screen
+	// rowsBeside is how many rows of the screen are taken by something else than a verdict.
+	rowsBeside int
 }
 
 // A target is a server to be examined, and what came of it.
@@ -60,6 +62,7 @@ func (c *checker) check() int {
 	all := c.targets()
 	var err error
 	if *watching {
+		c.rowsBeside = len(all) + 3 // an empty one after the targets, and two for "watching"
 		err = c.watch(all)
 	} else {
 		err = c.examine(all[0])
@@ -68,7 +71,7 @@ func (c *checker) check() int {
 	case c.ctx.Err() != nil:
 		return 1
 	case err != nil:
-		c.screen.Print("") // in the place of how many stories are told
+		c.screen.Print("") // in the place of how many scripts were run
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -108,54 +111,50 @@ func (c *checker) examine(t *target) error {
 		c.screen.Print(strings.Join(notes, "\n") + "\n\n")
 	}
 	runner := &behaviour.Runner{Root: c.root, Program: program, Deadline: time.Now().Add(patience)}
-	runner.Stage = slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool {
+	runner.Strict = *strict || slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool {
 		return program.Folder == filepath.Join(c.root, s.Folder)
 	})
-	if *story != "" {
-		return t.tellStory(runner)
+	if *script != "" {
+		return t.runScript(runner)
 	}
-	told := 0
+	run := 0
 	last := time.Now()
 	report := runner.RunAll(c.ctx, t.stage, func(r behaviour.Result) {
-		told++
-		if program.At != "" && !*watching && !r.NotTold { // one after another, and each may take long
+		run++
+		if program.At != "" && !*watching && !r.NotRun { // one after another, and each may take long
 			c.screen.Print(fmt.Sprintf("%-44s %5.1f s  %s\n", r.Script, time.Since(last).Seconds(), r.Outcome()))
 			last = time.Now()
 		}
-		c.screen.Show(fmt.Sprintf("%d stories told", told))
+		c.screen.Show(fmt.Sprintf("%d scripts run", run))
 	})
 	if c.ctx.Err() == nil {
-		t.setVerdict(report)
+		t.setVerdict(report, c.screen.Rows()-c.rowsBeside)
 	}
 	return nil
 }
 
-// setVerdict notes in a line each what the server does, and then which stage it is like.
-func (t *target) setVerdict(report *behaviour.Report) {
-	who, again := "Your server", "make check SERVER="+server.ShellQuote(t.spec)+" TELL=NAME"
+// setVerdict notes which stage the server is at, or what it does not do, in so many rows.
+func (t *target) setVerdict(report *behaviour.Report, rows int) {
+	report.Again = "make check SERVER=" + server.ShellQuote(t.spec) + " TELL=NAME"
 	if *spec == "" {
-		who, again = t.name, fmt.Sprintf("make check STAGE=%d TELL=NAME", t.stage.Number)
+		report.Who, report.Again = t.name, fmt.Sprintf("make check STAGE=%d TELL=NAME", t.stage.Number)
 	}
-	verdict, ok := report.Verdict(who, again)
-	t.text, t.ok = strings.Join(report.Lines(), "\n")+"\n\n"+strings.TrimSpace(verdict), ok || t.stage == nil
+	text, ok := report.Verdict(rows)
+	t.text, t.ok = strings.TrimSpace(text), ok
 	if *verbose {
-		for _, r := range report.Failures() {
+		for _, r := range behaviour.Failures(report.Results) {
 			t.text += "\n\n" + strings.TrimSpace(r.String())
 		}
 	}
 }
 
-// tellStory tells one story, and notes all that was done and seen.
-func (t *target) tellStory(runner *behaviour.Runner) error {
-	if !slices.Contains(behaviour.Scripts(), *story) {
-		return fmt.Errorf("There is no story %q. A story has the name of its file under testdata, as in TELL=pages/home.", *story)
+// runScript runs one script, and notes all that was done and seen.
+func (t *target) runScript(runner *behaviour.Runner) error {
+	if !slices.Contains(behaviour.Scripts(), *script) {
+		return fmt.Errorf("There is no script %q. It has the name of its file under testdata, as in TELL=pages/home.", *script)
 	}
-	runner.Has = func(string) bool { return true }
-	if t.stage != nil {
-		runner.Has = t.stage.Has
-	}
-	r := runner.RunAlone(*story)
-	// Before the story the log has the environment; where it failed, String says so.
+	r := runner.RunAlone(*script)
+	// Before the script the log has the environment; where it failed, String says so.
 	_, log, _ := strings.Cut(r.Log, "\n\n")
 	if i := strings.LastIndex(log, "\nFAIL: "); i >= 0 {
 		log = log[:i]

@@ -286,15 +286,16 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	if p.Stage.Number > 0 {
 		stage, again = &p.Stage, "go test ./"+p.Stage.Folder+" -run /NAME -v"
 	}
-	runner := &behaviour.Runner{Root: ".", Program: program, Stage: stage != nil,
+	runner := &behaviour.Runner{Root: ".", Program: program, Strict: stage != nil,
 		Deadline: time.Now().Add(5 * time.Minute)}
 	told := 0
 	report := runner.RunAll(ctx, stage, func(behaviour.Result) {
 		told++
 		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
 	})
-	text, ok := report.Verdict(p.Stage.Folder, again)
-	show(verdict{"told at " + time.Now().Format("15:04:05"), report.Lines(), strings.TrimSpace(text), ok})
+	report.Who, report.Again = p.Stage.Folder, again
+	text, ok := report.Verdict(0)
+	show(verdict{"told at " + time.Now().Format("15:04:05"), []string{}, strings.TrimSpace(text), ok})
 }
 
 // restart ends the server, if it runs, and starts it anew.

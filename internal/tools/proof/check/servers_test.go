@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -89,6 +90,14 @@ var servers = map[string]func(addr string){
 	},
 	"lines-end-in-lf": func(addr string) { serve(listenAndSay(addr), strings.ReplaceAll(reply, "\r\n", "\n")) },
 	"in-pieces":       func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
+
+	// These have a place on the ladder, and manners of their own.
+	"no-manners":      func(addr string) { serve(listenAndSay(addr), "HTTP/1.0 200 OK\n\nHello!") },
+	"go-handle":       goHandle,
+	"keep-alive":      keepAlive,
+	"pool-of-four":    func(addr string) { pool(addr, 4) },
+	"event-loop":      eventLoop,
+	"reads-to-accept": readsToAccept,
 	"leaves-a-process": func(addr string) {
 		child := exec.Command("sleep", "1000")
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -100,7 +109,10 @@ var servers = map[string]func(addr string){
 	},
 }
 
-var slow = flag.Duration("slow", time.Second, "of a server: how long GET /sleep takes")
+var (
+	slow     = flag.Duration("slow", time.Second, "of a server: how long GET /sleep takes")
+	patience = flag.Duration("patience", 10*time.Second, "of a server: how long a visitor may take to ask")
+)
 
 // beServer makes this process one of the servers, if its first argument says so.
 func beServer() {
@@ -156,6 +168,98 @@ func answer(l net.Listener, pieces ...string) {
 	}
 	for _, piece := range pieces {
 		io.WriteString(conn, piece)
+	}
+}
+
+// goHandle is a server as most Go programmers write their first: with a goroutine and a deadline
+// for each visitor, and without an end.
+func goHandle(addr string) {
+	l := listenAndSay(addr)
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			time.Sleep(time.Second)
+			continue
+		}
+		go func() {
+			conn.SetReadDeadline(time.Now().Add(*patience))
+			answerTo(conn, readRequest(conn), "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nHello!")
+		}()
+	}
+}
+
+// keepAlive is the server of net/http with its own ways: connections stay open, a DELETE gets 405,
+// and Ctrl-C kills it.
+func keepAlive(addr string) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hello!") })
+	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(*slow)
+		io.WriteString(w, "Hello!")
+	})
+	l := listenAndSay(addr)
+	http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Close = false // whatever the visitor has asked for
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// pool serves so many visitors at a time, each from the first byte to the last.
+func pool(addr string, size int) {
+	l := listenAndSay(addr)
+	for range size - 1 {
+		go serve(l)
+	}
+	serve(l)
+}
+
+// eventLoop waits for all visitors at once, and does what they ask for one after the other.
+func eventLoop(addr string) {
+	type request struct {
+		conn net.Conn
+		text string
+	}
+	requests := make(chan request)
+	l := listenAndSay(addr)
+	go func() {
+		for {
+			if conn, err := l.Accept(); err == nil {
+				go func() { requests <- request{conn, readRequest(conn)} }()
+			}
+		}
+	}()
+	for r := range requests {
+		answerTo(r.conn, r.text, reply)
+	}
+}
+
+// readsToAccept reads a request before it accepts the next visitor, and then starts a
+// goroutine.
+func readsToAccept(addr string) {
+	l := listenAndSay(addr)
+	for {
+		if conn, err := l.Accept(); err == nil {
+			text := readRequest(conn)
+			go answerTo(conn, text, reply)
+		}
+	}
+}
+
+func readRequest(conn net.Conn) string {
+	buf := make([]byte, 4096)
+	n, _ := conn.Read(buf)
+	return string(buf[:n])
+}
+
+// answerTo answers a request, and closes the connection. Nobody is answered who has asked for
+// nothing.
+func answerTo(conn net.Conn, request, reply string) {
+	defer conn.Close()
+	if strings.HasPrefix(request, "GET /sleep ") {
+		time.Sleep(*slow)
+	}
+	if request != "" {
+		io.WriteString(conn, reply)
 	}
 }
 

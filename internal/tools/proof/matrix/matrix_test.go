@@ -6,6 +6,7 @@ package matrix
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -53,7 +54,7 @@ func measure(t *testing.T, stage behaviour.Stage) column {
 		return nil
 	}
 	defer program.Close()
-	runner := &behaviour.Runner{Root: root, Program: program, Stage: true, Has: stage.Has,
+	runner := &behaviour.Runner{Root: root, Program: program, Strict: true,
 		Deadline: behaviour.Deadline(t)}
 	results := column{}
 	for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
@@ -142,37 +143,6 @@ func read(t *testing.T, elem ...string) string {
 	return string(text)
 }
 
-// holds decides a row for a stage.
-func (r row) holds(results column) (bool, error) {
-	yes, failed := results.hold(r.yes)
-	no, failedNot := results.hold(r.no)
-	if r.no == "" {
-		no = regexp.MustCompile(r.because).MatchString(failed)
-	}
-	if yes == no {
-		return false, fmt.Errorf("the scripts for yes and for no say %v and %v:\n%s%s", yes, no, failed, failedNot)
-	}
-	return yes, nil
-}
-
-// hold says whether all scripts of a row hold, and tells those that failed.
-func (c column) hold(scripts string) (hold bool, failed string) {
-	hold = true
-	for one := range strings.FieldsSeq(scripts) {
-		alternatives := strings.Split(one, "|")
-		hold = hold && slices.ContainsFunc(alternatives, func(script string) bool {
-			r, told := c[script]
-			return told && r.Passed()
-		})
-		for _, script := range alternatives {
-			if r := c[script]; r.Failed {
-				failed += r.String()
-			}
-		}
-	}
-	return hold, failed
-}
-
 // renderLadder returns the ladder as a table in Markdown.
 func renderLadder(t *testing.T, columns []column) string {
 	var b strings.Builder
@@ -181,14 +151,14 @@ func renderLadder(t *testing.T, columns []column) string {
 		fmt.Fprintf(&b, " | [%d](%s)", stage.Number, stage.Page())
 	}
 	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(behaviour.Stages)) + "\n")
-	for _, row := range ladder {
-		fmt.Fprintf(&b, "| %s", row.says)
+	for _, row := range behaviour.Rows {
+		fmt.Fprintf(&b, "| %s", row.Says)
 		for i, stage := range behaviour.Stages {
-			holds, err := row.holds(columns[i])
-			if err != nil {
-				t.Errorf("%s: %q: %v", stage.Folder, row.says, err)
+			holds := row.Holds(slices.Collect(maps.Values(columns[i])))
+			if holds == behaviour.Unseen {
+				t.Errorf("%s: %q cannot be seen", stage.Folder, row.Says)
 			}
-			b.WriteString(map[bool]string{true: " | yes", false: " | no"}[holds])
+			b.WriteString(" | " + holds)
 		}
 		b.WriteString(" |\n")
 	}
@@ -222,8 +192,8 @@ func comparePages(t *testing.T, measured string) {
 			}
 		}
 		for line := range strings.Lines(strings.ReplaceAll(written, "**", "")) {
-			for _, row := range ladder {
-				if strings.HasPrefix(line, "| "+row.says+" |") && !strings.Contains(measured, line) {
+			for _, row := range behaviour.Rows {
+				if strings.HasPrefix(line, "| "+row.Says+" |") && !strings.Contains(measured, line) {
 					t.Errorf("%s shows the row\n%sand this was measured:\n%s", file, line, measured)
 				}
 			}

@@ -43,9 +43,9 @@ var exceptions = map[string]string{"without-a-network/handler": "undefined: hand
 // but for the exceptions, which fail as they should.
 func TestScripts(t *testing.T) {
 	stage5 := behaviour.Stages[4]
-	runner := &behaviour.Runner{Root: root, Program: open(t, "docs/examples/nethttp"), Has: stage5.Has}
+	runner := &behaviour.Runner{Root: root, Program: open(t, "docs/examples/nethttp")}
 	var failed []string
-	for _, r := range runner.RunAll(t.Context(), &stage5, nil).Results {
+	for _, r := range runner.Run(t.Context(), behaviour.Scripts(stage5.Behaviours...), 16, nil) {
 		// A request that the server has read, but not yet handed to a handler when
 		// Shutdown comes, is dropped. A script cannot see whether it has been.
 		serving := strings.HasSuffix(r.Script, "-while-serving") || strings.HasSuffix(r.Script, "/interrupted-twice")

@@ -1,0 +1,108 @@
+package behaviour
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Standing is the place of a server on the ladder, which the scripts of the ladder decide
+// alone.
+type Standing struct {
+	// Stage is the number of the highest stage that the server has all of, or 0.
+	Stage int
+	// Says completes the sentence "The server ...", as in "is at stage 3".
+	Says string
+	// Next is the stage to aim at, or nil after the last one.
+	Next *Stage
+	// Asks says what Next asks that the server does not do, each as in "it stops in good order".
+	Asks []string
+	// First is the result of the script to make hold first, or nil if none that was run fails.
+	First *Result
+}
+
+// adds is the behaviour by which each stage is told from the one before it.
+var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-free", "without-a-network"}
+
+// Place finds a server's place on the ladder by the results of all scripts.
+func Place(results []Result) Standing {
+	switch {
+	case stageHolds(1, results) != Yes:
+		return standing(0, "is not on the ladder yet", 1, results)
+	case stageHolds(3, results) == Yes:
+		return placeConcurrent(results)
+	case allHold(strings.Join(Scripts("one-at-a-time"), " "), results) != Yes:
+		return standing(1, "is between stages 1 and 3: "+between(results), 3, results)
+	}
+	switch stageHolds(2, results) {
+	case Unseen:
+		return standing(2, "is at stage 1, or 2: nobody can tell these apart from outside", 3, results)
+	case Yes:
+		return standing(2, "is at stage 2", 3, results)
+	}
+	return standing(1, "is at stage 1", 2, results)
+}
+
+// placeConcurrent places a server that serves many visitors at once.
+func placeConcurrent(results []Result) Standing {
+	asked := false
+	for _, g := range groups {
+		asked = asked || g.folder == adds[3] && allHold(strings.Join(g.scripts(), " "), results) == No
+	}
+	switch {
+	case asked && allHold(Rows[waitHolds].no, results) == Yes:
+		return standing(3, "is past stage 3: a wait holds no thread", 4, results)
+	case asked:
+		return standing(3, "is at stage 3", 4, results)
+	}
+	switch stageHolds(5, results) {
+	case Yes:
+		return standing(5, "is at stage 5, which is the last one", 0, results)
+	case Unseen:
+		return standing(4, "is at stage 4; what stage 5 adds shows in the source of a Go program only", 0, results)
+	}
+	return standing(4, "is at stage 4", 5, results)
+}
+
+// between says what a server is like that serves neither one visitor after another nor
+// all at once.
+func between(results []Result) string {
+	slow, silent := Rows[slowDelays].Holds(results), Rows[silentDelays].Holds(results)
+	limit := 0
+	for _, r := range results {
+		limit = max(limit, r.AtATime)
+	}
+	switch {
+	case slow == Yes && silent == No:
+		return "silent visitors delay nobody, and one slow request delays everybody: it blocks the event loop"
+	case slow == No && silent == Yes:
+		return "a slow request delays nobody, and a silent visitor delays everybody"
+	case slow == No && limit > 1:
+		return fmt.Sprintf("it serves %d at a time", limit)
+	}
+	return "some visitors wait for others"
+}
+
+// stageHolds says whether the server has what the stage adds.
+func stageHolds(number int, results []Result) string {
+	return allHold(strings.Join(Scripts(adds[number-1]), " "), results)
+}
+
+// standing makes a Standing. Of what the next stage adds it looks for the first script that
+// fails, and for all that is asked in the groups that do; 0 means that there is no next stage.
+func standing(number int, says string, next int, results []Result) Standing {
+	s := Standing{Stage: number, Says: says}
+	if next == 0 {
+		return s
+	}
+	s.Next = &Stages[next-1]
+	for _, g := range groups {
+		if g.folder == adds[next-1] && allHold(strings.Join(g.scripts(), " "), results) == No {
+			s.Asks = append(s.Asks, "it "+g.does)
+		}
+	}
+	if i := slices.IndexFunc(results, func(r Result) bool { return r.Failed && r.Behaviour() == adds[next-1] }); i >= 0 {
+		s.First = &results[i]
+	}
+	return s
+}
