@@ -138,6 +138,68 @@ func zombie(pid int) bool {
 	return strings.Contains(read(fmt.Sprintf("/proc/%d/stat", pid)), ") Z ")
 }
 
+// These servers are right in what they are here for, and are told their place on the ladder
+// whatever their manners are.
+var places = []struct {
+	server, stage string
+	want          []string
+}{
+	{"no-manners", "3", []string{
+		"has not reached stage 3: it is at stage 1, or 2: nobody can tell",
+		"\nMake this hold first: many-at-once/slow-request, line ",
+		`the lines of the head do not all end in \r\n; no Content-Type; no`,
+	}},
+	{"go-handle", "3", []string{
+		"is past stage 3: a wait holds no thread. What stage 4 asks: it stops in\ngood order.\n",
+		"a silent visitor is dropped after a while                 yes\n",
+		"\nMake this hold first: waiting-is-free/interrupted-while-idle, line ",
+		"no Content-Type; no Connection: close.",
+	}},
+	{"keep-alive", "3", []string{
+		"is past stage 3: a wait holds no thread. What stage 4 asks: it drops\n",
+		"waiting for a visitor holds a thread                      no\n",
+		"\nMake this hold first: waiting-is-free/silent-visitor-is-dropped, line ",
+		"\nManners: ",
+	}},
+	{"pool-of-four", "3", []string{
+		"has not reached stage 3: it is between stages 1 and 3: it serves 4 at a\ntime.",
+		"\nMake this hold first: many-at-once/fifty-slow-requests, line ",
+	}},
+	{"event-loop", "3", []string{
+		"it is between stages 1 and 3: silent visitors",
+		"a slow request delays the next visitor                    yes\n" +
+			"a silent visitor delays the next visitor                  no\n",
+		"\nMake this hold first: many-at-once/slow-request, line ",
+	}},
+	{"reads-to-accept", "3", []string{
+		"a slow request delays\nnobody, and a silent visitor delays everybody",
+		"\nMake this hold first: many-at-once/silent-visitor, line ",
+	}},
+}
+
+func TestPlaces(t *testing.T) {
+	for _, test := range places {
+		t.Run(test.server, func(t *testing.T) {
+			t.Parallel()
+			s := check(t, "-stage", test.stage, "-server", "'SERVERS' "+test.server)
+			s.start(t)
+			status, out := s.ended(t)
+			t.Log(out)
+			if want := strings.Contains(test.want[0], "has not reached"); (status == 1) != want && status > 1 {
+				t.Errorf("exit status %d", status)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("this is missing: %q", want)
+				}
+			}
+			if n := strings.Count(out, "\n"); n > 22 {
+				t.Errorf("it has %d lines; want 22 at most", n)
+			}
+		})
+	}
+}
+
 // The server in Python is examined on its page, docs/your-own-server.md, by the book.
 var examinations = []struct {
 	name   string
@@ -156,7 +218,7 @@ var examinations = []struct {
 	{"no such command", []string{"-server", "no-such-server -v"}, 1,
 		[]string{"no-such-server -v ended (exit status 127) before it listened", "not found"}},
 	{"no such story", []string{"-stage", "3", "-tell", "pages/no-such"}, 1,
-		[]string{`There is no story "pages/no-such"`}},
+		[]string{`There is no script "pages/no-such"`}},
 	{"a folder without a program", []string{"-server", "../../../../docs/examples"}, 1,
 		[]string{"../../../../docs/examples does not build:\n\tno Go files", "name the command that starts it"}},
 
@@ -201,26 +263,26 @@ var examinations = []struct {
 	{"ignores signals", []string{"-server", "'SERVERS' ignores-signals"}, 1,
 		[]string{"It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends). It has been killed."}},
 	{"dies halfway", []string{"-stage", "3", "-server", "'SERVERS' dies-halfway"}, 1,
-		[]string{"Your server is like no stage yet:", "The server should be running still.", "panic: no more"}},
+		[]string{"Your server has not reached stage 3: it is not on the ladder yet.", "The server should be running still.", "panic: no more"}},
 	{"leaves a process", []string{"-stage", "3", "-server", "'SERVERS' leaves-a-process"}, 1,
-		[]string{"Your server does not behave like stage 3: "}},
-	{"lines end in LF", []string{"-server", "'SERVERS' lines-end-in-lf"}, 0,
-		[]string{"pages                    no\n\nYour server is like no stage yet:\n\ntestdata/pages/home.txtar, line 5:\n", `do not all end in \r\n`}},
+		[]string{"Your server has not reached stage 3: it is at stage 1, or 2"}},
 	{"answers in pieces", []string{"-server", "'SERVERS' in-pieces", "-tell", "manners/few-writes"}, 1,
 		[]string{"testdata/manners/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
 
 	{"stage 3", []string{"-server", "../../../../stage3-spawned"}, 0,
 		[]string{
-			"pages                    yes\nmanners                  yes\none at a time            no\nmany at once             yes\n",
-			"\nwhere is goroutine 1     in Accept [syscall], as in stage 3\n",
-			"Your server behaves like stage 3. What stage 4 adds: waiting for a visitor holds no thread. See docs/stage4-nonblocking-accept.md\n",
+			"Your server is at stage 3. What stage 4 asks: it waits without holding a thread; it",
+			"\na slow request delays the next visitor                    no\n",
+			"goroutine 1 is in Accept [syscall].\n",
+			"\nMake this hold first: waiting-is-free/accept, line ",
+			"\nManners: 15 of 15.\n",
 		}},
 	{"stage 4, by its number", []string{"-stage", "4"}, 0,
 		[]string{"stage4-nonblocking-accept behaves like stage 4.\n"}},
 	{"stage 3 is no stage 4", []string{"-stage", "4", "-server", "../../../../stage3-spawned"}, 1,
-		[]string{"Your server does not behave like stage 4: ", "The first that does not:\n\ntestdata/waiting-is-free/accept.txtar, line ", "See docs/stage4-nonblocking-accept.md"}},
+		[]string{"Your server does not behave like stage 4, which waits without holding a\nthread.\n\ntestdata/waiting-is-free/accept.txtar, line ", "docs/stage4-nonblocking-accept.md"}},
 	{"stage 2 is no stage 1", []string{"-stage", "1", "-server", "../../../../stage2-sequential-async"}, 1,
-		[]string{"testdata/goroutine-1-serves/slow-request.txtar, line ", "See docs/stage1-blocking.md"}},
+		[]string{"testdata/goroutine-1-serves/slow-request.txtar, line ", "docs/stage1-blocking.md"}},
 	{"one story that holds", []string{"-server", "../../../../stage3-spawned", "-tell", "testdata/pages/home.txtar"}, 0,
 		[]string{"> visit anna /\n> answer anna 200 Hello!\n", "\npages/home passed\n"}},
 	{"one story that does not", []string{"-server", "../../../../stage3-spawned", "-tell", "waiting-is-free/accept"}, 1,

@@ -88,7 +88,6 @@ var servers = map[string]func(addr string){
 		answer(l, reply)
 		panic("no more")
 	},
-	"lines-end-in-lf": func(addr string) { serve(listenAndSay(addr), strings.ReplaceAll(reply, "\r\n", "\n")) },
 	"in-pieces":       func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
 
 	// These have a place on the ladder, and manners of their own.

@@ -31,7 +31,7 @@ func TestWatch(t *testing.T) {
 	s.start(t)
 	s.prints(t, "undefined: handelConnection\n")
 	write(t, main, right)
-	s.prints(t, "Your server behaves like stage 3.\n")
+	s.prints(t, "Your server is at stage 3")
 	s.Process.Signal(syscall.SIGINT)
 	status, out := s.ended(t)
 	if n := strings.Count(out, "handelConnection"); n != 1 {
@@ -71,15 +71,15 @@ func TestWatchOnTerminal(t *testing.T) {
 		close(copied)
 	}()
 	s.prints(t, "watching; Ctrl-C ends it")
-	become("lines-end-in-lf")
-	s.prints(t, "(?s)Your server is like no stage yet.*watching; Ctrl-C ends it")
+	become("no-manners")
+	s.prints(t, "(?s)Your server is at stage 1.*watching; Ctrl-C ends it")
 	io.WriteString(terminal, "\x03")
 	status, _ := s.ended(t)
 	<-copied
 	screens := strings.Split(read(s.output), "\x1b[H\x1b[2J")
 	last := screens[len(screens)-1]
 	if status != 130 || strings.Contains(last, "no configuration") ||
-		!strings.Contains(last, "Your server is like no stage yet") || !strings.Contains(last, "check: interrupted") {
+		!strings.Contains(last, "Your server is at stage 1") || !strings.Contains(last, "check: interrupted") {
 		t.Errorf("exit status %d, and the last screen is\n%s\nwant 130, and the last verdict alone", status, last)
 	}
 	if !strings.Contains(screens[len(screens)-3], "no configuration") {
