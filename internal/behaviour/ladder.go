@@ -60,6 +60,11 @@ func (g group) scripts() []string {
 	return scripts
 }
 
+// hold says whether all scripts of the group hold.
+func (g group) hold(results []Result) string {
+	return allHold(strings.Join(g.scripts(), " "), results)
+}
+
 // Scripts returns the scripts of the behaviours, or all scripts if none is given, in the
 // order of the groups.
 func Scripts(behaviours ...string) []string {

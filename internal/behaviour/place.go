@@ -26,7 +26,12 @@ var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-f
 
 // Place finds a server's place on the ladder by the results of all scripts.
 func Place(results []Result) Standing {
+	died := slices.IndexFunc(results, func(r Result) bool {
+		return r.Died && (r.Behaviour() == "pages" || r.Behaviour() == "one-at-a-time")
+	})
 	switch {
+	case died >= 0:
+		return Standing{Says: "is not on the ladder yet: it ends while it serves", First: &results[died]}
 	case stageHolds(1, results) != Yes:
 		return standing(0, "is not on the ladder yet", 1, results)
 	case stageHolds(3, results) == Yes:
@@ -47,7 +52,7 @@ func Place(results []Result) Standing {
 func placeConcurrent(results []Result) Standing {
 	asked := false
 	for _, g := range groups {
-		asked = asked || g.folder == adds[3] && allHold(strings.Join(g.scripts(), " "), results) == No
+		asked = asked || g.folder == adds[3] && g.hold(results) == No
 	}
 	switch {
 	case asked && allHold(Rows[waitHolds].no, results) == Yes:
@@ -97,7 +102,7 @@ func standing(number int, says string, next int, results []Result) Standing {
 	}
 	s.Next = &Stages[next-1]
 	for _, g := range groups {
-		if g.folder == adds[next-1] && allHold(strings.Join(g.scripts(), " "), results) == No {
+		if g.folder == adds[next-1] && g.hold(results) == No {
 			s.Asks = append(s.Asks, "it "+g.does)
 		}
 	}

@@ -41,6 +41,8 @@ type Result struct {
 	// Goroutine1 is where goroutine 1 was when the script had it printed, as in
 	// "in Accept [IO wait]".
 	Goroutine1 string
+	// Died says that the server ended by itself, and should not have.
+	Died bool
 	// AtATime is how many slow requests were in progress, where the script saw fewer than it
 	// had sent.
 	AtATime int
@@ -168,7 +170,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 			r.Reason = err.Error()
 		}
 	}
-	r.Undecided, r.GoesOn, r.Goroutine1, r.AtATime = s.undecided, s.goesOn, s.goroutine1, s.atATime
+	r.Undecided, r.GoesOn, r.Died, r.Goroutine1, r.AtATime = s.undecided, s.goesOn, s.died, s.goroutine1, s.atATime
 	if r.Failed {
 		r.Hint = s.hint
 		r.Undecided = r.Undecided || t.overdue() // nobody waits any more

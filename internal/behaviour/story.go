@@ -38,6 +38,7 @@ type story struct {
 	skipped    string // why the script cannot be run against this server
 	undecided  bool   // the story failed for want of proof
 	goesOn     bool   // the server does not end when it is interrupted
+	died       bool   // the server has ended by itself
 	goroutine1 string // where goroutine 1 was at dump
 	atATime    int    // how many of the slow requests were in progress, where not all were
 }
@@ -228,6 +229,7 @@ func (s *story) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
 	s.srv.Await(server.Settled, s.srv.Exited) // one that dies drops its visitors first
 	if s.srv.Exited() && !s.ended {
+		s.died = true
 		state, _ := s.srv.Wait(0)
 		seen += fmt.Sprintf("\nThe server has ended (%v).", state)
 	}

@@ -94,7 +94,7 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 	}
 	p := &page{rows: rows}
 	p.add(wrap(r.Who+" "+says+"."), []string{""}, strings.Split(r.table(), "\n"))
-	end, again := r.politeness()
+	end, again := r.politeness(rows)
 	if s.First != nil {
 		again = s.First.Script
 	}
@@ -111,10 +111,13 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 	return p.String(), ok
 }
 
-// politeness says in two lines or three how the server's manners are. script is the first
+// politeness says in a few lines how the server's manners are, in fewer where the rows are few. script is the first
 // about manners that fails.
-func (r *Report) politeness() (lines []string, script string) {
-	run, held := 0, 0
+func (r *Report) politeness(rows int) (lines []string, script string) {
+	run, held, hint := 0, 0, 1
+	if rows == 0 || rows > 26 {
+		hint = 3
+	}
 	var first *Result
 	for _, result := range r.Results {
 		if result.Behaviour() != manners || result.Skipped != "" {
@@ -134,7 +137,7 @@ func (r *Report) politeness() (lines []string, script string) {
 		return []string{fmt.Sprintf("Manners: %d of %d.", held, run)}, ""
 	}
 	lines = wrap(fmt.Sprintf("Manners: %d of %d. The first that fails is %s: %s", held, run, first.Script, brief(first.Reason)))
-	return append(cut(lines, 3), cut(wrap(first.Hint), 2)...), first.Script
+	return append(cut(lines, 3), cut(wrap(first.Hint), hint)...), first.Script
 }
 
 // lost is the verdict of a server that is held to a stage, and some scripts of it fail.

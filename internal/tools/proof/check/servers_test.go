@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -88,7 +87,7 @@ var servers = map[string]func(addr string){
 		answer(l, reply)
 		panic("no more")
 	},
-	"in-pieces":       func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
+	"in-pieces": func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
 
 	// These have a place on the ladder, and manners of their own.
 	"no-manners":      func(addr string) { serve(listenAndSay(addr), "HTTP/1.0 200 OK\n\nHello!") },
@@ -187,20 +186,29 @@ func goHandle(addr string) {
 	}
 }
 
-// keepAlive is the server of net/http with its own ways: connections stay open, a DELETE gets 405,
-// and Ctrl-C kills it.
+// keepAlive keeps each connection open for more requests, whatever the visitor says, and answers
+// what it does not know with 405.
 func keepAlive(addr string) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hello!") })
-	mux.HandleFunc("GET /sleep", func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(*slow)
-		io.WriteString(w, "Hello!")
-	})
 	l := listenAndSay(addr)
-	http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Close = false // whatever the visitor has asked for
-		mux.ServeHTTP(w, r)
-	}))
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			time.Sleep(time.Second)
+			continue
+		}
+		go func() {
+			defer conn.Close()
+			for text := readRequest(conn); text != ""; text = readRequest(conn) {
+				status := "200 OK"
+				if strings.HasPrefix(text, "GET /sleep ") {
+					time.Sleep(*slow)
+				} else if !strings.HasPrefix(text, "GET / ") {
+					status = "405 Method Not Allowed"
+				}
+				io.WriteString(conn, "HTTP/1.1 "+status+"\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\nHello!")
+			}
+		}()
+	}
 }
 
 // pool serves so many visitors at a time, each from the first byte to the last.
