@@ -61,7 +61,7 @@ func (v *Visitor) Status() string {
 	return ""
 }
 
-// Page returns the page of a reply that is complete and has one of the statuses. The error
+// Page returns the page of a reply that is complete and has one of the statuses, of which "any" is one. The error
 // says what is wrong with the reply otherwise. A reply with status 431 may be cut off: who
 // is refused while they still send may lose the end.
 func (v *Visitor) Page(statuses ...string) (string, error) {
@@ -78,7 +78,7 @@ func (v *Visitor) Page(statuses ...string) (string, error) {
 	}
 	page, err := io.ReadAll(resp.Body)
 	switch {
-	case !slices.Contains(statuses, strconv.Itoa(resp.StatusCode)):
+	case !slices.Contains(statuses, strconv.Itoa(resp.StatusCode)) && !slices.Contains(statuses, "any"):
 		return "", fmt.Errorf("the answer is %s, not %s", resp.Status, strings.Join(statuses, " or "))
 	case err != nil && resp.StatusCode != 431:
 		return "", fmt.Errorf("the answer ends early: %d bytes of a Content-Length of %d", len(page), resp.ContentLength)
