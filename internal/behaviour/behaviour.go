@@ -118,9 +118,7 @@ func Deadline(t *testing.T) time.Time {
 
 // logResult says as a subtest what came of its script.
 func logResult(t *testing.T, r Result) {
-	_, log, _ := strings.Cut(r.Log, "
-
-") // before the first empty line it has the environment
+	_, log, _ := strings.Cut(r.Log, "\n\n") // before the first empty line it has the environment
 	fmt.Fprintln(t.Output(), strings.TrimSpace(log))
 	switch {
 	case r.Failed:
