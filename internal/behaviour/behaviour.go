@@ -71,6 +71,9 @@ func Test(t *testing.T, behaviours ...string) {
 		run = runner.RunAlone // whoever asks for one script gets that one
 	}
 
+	if line := server.Unseen(); line != "" && testing.Verbose() {
+		t.Log(line)
+	}
 	scripts := Scripts(behaviours...)
 	report := &Report{Who: filepath.Base(folder), Strict: true, Results: make([]Result, len(scripts))}
 	report.Stage = &Stage{Folder: report.Who, Behaviours: behaviours}

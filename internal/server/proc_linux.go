@@ -102,12 +102,6 @@ type kernelView struct {
 	single bool // it is taken to start no other process
 }
 
-// probe returns what the kernel tells of other processes.
-func probe() map[string]bool {
-	return map[string]bool{"work": true, "requests": true, "threads": true, "descriptors": true,
-		"zombies": true, "MiB": true, "address-space": true, "file-limit": true}
-}
-
 func newKernelView(pid int, single bool) view { return kernelView{pid, single} }
 
 // processes returns the server's process and its descendants. A program that was built

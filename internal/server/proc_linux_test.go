@@ -11,6 +11,9 @@ import (
 // A connection is followed from the visitor's end while the other end, in this
 // process, accepts it and reads from it.
 func TestHasRead(t *testing.T) {
+	if line := Unseen(); line != "" {
+		t.Skip(line)
+	}
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(addr, func(t *testing.T) {
 			listener, err := net.Listen("tcp", addr)
@@ -25,7 +28,7 @@ func TestHasRead(t *testing.T) {
 			defer visitor.Close()
 			want := func(when string, want bool) {
 				t.Helper()
-				if got, err := (&Server{view: kernelView{}}).HasRead(visitor); got != want || err != nil {
+				if got, err := (&Server{program: new(Program), view: kernelView{}}).HasRead(visitor); got != want || err != nil {
 					t.Errorf("%s: HasRead = %v, %v; want %v, nil", when, got, err, want)
 				}
 			}

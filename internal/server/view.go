@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,6 +28,25 @@ type view interface {
 // kernelSees has what the kernel tells of a server, by the names that Sees takes.
 var kernelSees = sync.OnceValue(probe)
 
+// Unseen says in a line what the kernel does not tell of other programs, and what comes of
+// that. It is "" where the kernel tells all.
+func Unseen() string {
+	var unseen []string
+	for _, what := range []string{"work", "requests", "threads", "descriptors", "zombies", "MiB", "address-space", "file-limit"} {
+		if !kernelSees()[what] {
+			unseen = append(unseen, what)
+		}
+	}
+	if len(unseen) == 0 {
+		return ""
+	}
+	line := "The kernel does not tell here, or not rightly, of other programs: " + strings.Join(unseen, ", ") + "."
+	if needsReports() {
+		line += " A server that is built from Go is asked itself."
+	}
+	return line
+}
+
 // selfSees has what a server tells of itself.
 var selfSees = map[string]bool{"work": true, "requests": true,
 	"threads": true, "descriptors": true, "MiB": true, "file-limit": true}
@@ -48,25 +68,55 @@ func (p *Program) Sees(what string) bool {
 func (s *Server) Sees(what string) bool { return s.program.Sees(what) }
 
 // CPU returns how much processor time the server has used: see Processes.
-func (s *Server) CPU() (time.Duration, error) { return s.view.cpu() }
+func (s *Server) CPU() (time.Duration, error) {
+	if !s.Sees("work") {
+		return 0, errors.ErrUnsupported
+	}
+	return s.view.cpu()
+}
 
 // Asleep says whether nothing happens in the server until something comes from outside or
 // a timer runs out.
-func (s *Server) Asleep() (bool, error) { return s.view.asleep() }
+func (s *Server) Asleep() (bool, error) {
+	if !s.Sees("work") {
+		return false, errors.ErrUnsupported
+	}
+	return s.view.asleep()
+}
 
 // Threads returns how many operating system threads the server has.
-func (s *Server) Threads() (int, error) { return s.view.threads() }
+func (s *Server) Threads() (int, error) {
+	if !s.Sees("threads") {
+		return 0, errors.ErrUnsupported
+	}
+	return s.view.threads()
+}
 
 // Descriptors returns how many file descriptors the server holds.
-func (s *Server) Descriptors() (int, error) { return s.view.descriptors() }
+func (s *Server) Descriptors() (int, error) {
+	if !s.Sees("descriptors") {
+		return 0, errors.ErrUnsupported
+	}
+	return s.view.descriptors()
+}
 
 // Zombies returns how many processes the server has started that have ended, and
 // for which it has not waited.
-func (s *Server) Zombies() (int, error) { return s.view.zombies() }
+func (s *Server) Zombies() (int, error) {
+	if !s.Sees("zombies") {
+		return 0, errors.ErrUnsupported
+	}
+	return s.view.zombies()
+}
 
 // Memory returns how many bytes of memory the server holds (its resident set), and
 // how many bytes of addresses it has, with memory behind them or without.
-func (s *Server) Memory() (resident, addresses int64, err error) { return s.view.memory() }
+func (s *Server) Memory() (resident, addresses int64, err error) {
+	if !s.Sees("MiB") {
+		return 0, 0, errors.ErrUnsupported
+	}
+	return s.view.memory()
+}
 
 // LimitFiles sets the limit on open files of the running server, which is its soft
 // limit, as that of ulimit -n. With -1 it may open no more files than it has.
@@ -75,6 +125,9 @@ func (s *Server) LimitFiles(n int) error { return s.view.limitFiles(n) }
 // HasRead says whether the server has accepted the connection that the visitor's
 // end calls conn, and has read all that was sent to it.
 func (s *Server) HasRead(conn net.Conn) (bool, error) {
+	if !s.Sees("requests") {
+		return false, errors.ErrUnsupported
+	}
 	accepted, unread, err := s.view.visitor(conn)
 	return accepted && unread == 0, err
 }
@@ -82,13 +135,16 @@ func (s *Server) HasRead(conn net.Conn) (bool, error) {
 // HasAccepted says whether the server has accepted the connection that the visitor's
 // end calls conn.
 func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
+	if !s.Sees("requests") {
+		return false, errors.ErrUnsupported
+	}
 	accepted, _, err := s.view.visitor(conn)
 	return accepted, err
 }
 
 // Ending says whether the server's process has ended, or is about to if that can be seen.
 // So whoever sees the end of a connection can tell whether the server has closed it or has died.
-func (s *Server) Ending() bool { return s.Exited() || s.view.ending() }
+func (s *Server) Ending() bool { return s.Exited() || s.Sees("work") && s.view.ending() }
 
 // A blindView sees nothing of a server.
 type blindView struct{}

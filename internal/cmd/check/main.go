@@ -103,6 +103,10 @@ func run() int {
 		return 1
 	}
 
+	if line := server.Unseen(); line != "" && *verbose {
+		fmt.Fprintln(os.Stderr, line)
+	}
+
 	const interrupted = 130
 	status, done := interrupted, make(chan int, 1)
 	go func() {
