@@ -238,6 +238,7 @@ func (s *story) dial(name, request string) []*visitor.Visitor {
 	if slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool { return v.Name == name }) {
 		s.ts.Fatalf("there is a visitor called %q already", name)
 	}
+	s.srv.Expect(n)
 	together := 1
 	if n > 1 {
 		together = s.together()

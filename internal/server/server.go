@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,8 @@ type Server struct {
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
 	deadline time.Time
+
+	visitors atomic.Int64 // see Expect
 
 	groupMu sync.Mutex
 	reaped  bool // the process group may be another one

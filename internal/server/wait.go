@@ -20,6 +20,9 @@ const (
 	// there are twice as many looks, for each of which another of its threads has to run.
 	settledReports = 2 * Settled
 
+	// settledPolls is the same for a server that polls. It finds what has come when it looks next.
+	settledPolls = 300 * time.Millisecond
+
 	// Idle is how long a server has to be quiet for nothing more to be expected
 	// of it, beyond any timer that it is known to have. It is as long because a right
 	// server may look at its sockets only now and then: the one of net/http
@@ -30,11 +33,13 @@ const (
 	// than Idle, because interpreters and their shims sleep over the disk.
 	idleStart = 4 * Idle
 
-	// mostWork is the processor time that a server may use in one wait. A server
-	// that uses more is spinning: no story asks for as much. To start, a runtime
-	// may need several times that.
-	mostWork      = time.Second
-	mostStartWork = 10 * time.Second
+	// mostWork is the processor time that a server may use in one wait, and workPerVisitor
+	// what it may use beside that for each visitor who has come: an interpreter takes some
+	// 20 ms. A server that uses more is spinning. To start, a runtime may need
+	// several times that.
+	mostWork       = time.Second
+	workPerVisitor = 50 * time.Millisecond
+	mostStartWork  = 10 * time.Second
 )
 
 const (
@@ -48,6 +53,25 @@ const (
 	// many times as long.
 	blindFactor = 8
 )
+
+// Expect says that so many visitors more are about to come, each of whom gives the server
+// work to do.
+func (s *Server) Expect(visitors int) { s.visitors.Add(int64(visitors)) }
+
+// Polls watches a quiet server for a while, and says whether it wakes up again and again, as
+// one does that looks for visitors ten times a second. Some runtimes do so as well.
+func (s *Server) Polls() bool {
+	const look = 20 * time.Millisecond
+	wakes := 0
+	before, _ := s.CPU()
+	for range settledPolls / look {
+		time.Sleep(look)
+		if cpu, _ := s.CPU(); cpu > before {
+			wakes, before = wakes+1, cpu
+		}
+	}
+	return wakes >= 2
+}
 
 // Await polls until cond holds, and returns true. It returns false when cond can be
 // expected to hold no more: the server has been quiet for as long as quiet says, has
