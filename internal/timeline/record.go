@@ -39,13 +39,11 @@ func scaled(x float64, slow time.Duration) time.Duration {
 }
 
 // Record starts the program, sends it the visitors, and returns what happened to
-// them, at the latest 3*slow after the first has come. Meanwhile it shows watch every
-// state of the recording, in this goroutine; watch may be nil. The server is killed in the
-// end.
+// them, at the latest 3*slow after the first has come. It kills the server in the end.
 //
 // An error means that the server did not listen, or that it ended before its visitors
 // had left, as it does after server.KillAll. The recording has what happened until then.
-func Record(p *server.Program, slow time.Duration, watch func(Recording)) (Recording, error) {
+func Record(p *server.Program, slow time.Duration) (Recording, error) {
 	r := Recording{Server: p.Name, Slow: slow, Blind: !p.Sees("requests")}
 	s, given, err := Start(p, slow, scaled(patience, slow), server.Options{})
 	if err != nil {
@@ -72,9 +70,6 @@ func Record(p *server.Program, slow time.Duration, watch func(Recording)) (Recor
 			recorder.Close(Ignored)
 		}
 		r.Now = recorder.Now()
-		if watch != nil {
-			watch(r)
-		}
 		switch {
 		case s.Exited():
 			state, _ := s.Wait(0)

@@ -97,8 +97,7 @@ const (
 	tickWidth  = 9  // "╵0.025s  "
 )
 
-// Text draws the recording as lines of text. Those of a recording in progress
-// end where it has got to.
+// Text draws the recording as lines of text.
 func Text(r Recording, s Style) string {
 	plot := max(s.Width-labelWidth-wordWidth, 1)
 	column := func(t time.Duration) int {

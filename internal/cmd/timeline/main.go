@@ -1,6 +1,6 @@
-// Timeline shows how the visitors of a server fare: it sends one slow visitor,
-// three quick ones and a silent one to each stage in turn, or to a server of your
-// own, and draws what happens while it happens.
+// Timeline shows who is served when: it sends one slow visitor, three quick ones and
+// a silent one to each stage in turn, or to a server of your own, and draws what
+// happened to each.
 //
 //	go run ./internal/cmd/timeline
 //	go run ./internal/cmd/timeline -stage 3
@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -47,14 +48,10 @@ func main() {
 		stop()           // a second signal ends the program at once
 		server.KillAll() // which ends the recording
 	})
-	v := &view{Screen: screen.New(os.Stdout)}
-	err := run(ctx, v)
+	err := run(ctx)
 	switch {
 	case ctx.Err() != nil:
-		if v.Live {
-			fmt.Print("\r\x1b[K") // wipes away the ^C, and leaves the drawing
-		}
-		os.Exit(130) // what there is of the output is not all of it
+		os.Exit(130) // some of the output is missing
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "timeline:", err)
 		os.Exit(1)
@@ -67,7 +64,7 @@ func misused(format string, args ...any) {
 	os.Exit(2)
 }
 
-func run(ctx context.Context, v *view) error {
+func run(ctx context.Context) error {
 	specs := []string{*spec}
 	if *spec == "" {
 		pattern := "stage[0-9]*-*"
@@ -78,15 +75,15 @@ func run(ctx context.Context, v *view) error {
 			return fmt.Errorf("there is no %s here: the stages are 1 to 5, in the workbook's own folder", pattern)
 		}
 	}
-	for _, spec := range specs {
-		v.draw(timeline.Recording{Server: spec + " is starting", Slow: *slow}) // it may have to be built
-		r, err := record(spec, func(r timeline.Recording) {
-			if ctx.Err() == nil {
-				v.draw(r)
-			}
-		})
+	screen := screen.New(os.Stdout)
+	style := timeline.Style{Width: screen.Width, Color: screen.Color, ASCII: asciiOnly()}
+	for i, spec := range specs {
+		r, err := record(spec)
 		if len(r.Events) > 0 && ctx.Err() == nil {
-			v.finish(r)
+			if i == 0 {
+				fmt.Print(timeline.Legend(style, r.Blind))
+			}
+			fmt.Print("\n" + timeline.Text(r, style))
 		}
 		if err != nil {
 			return err
@@ -95,11 +92,18 @@ func run(ctx context.Context, v *view) error {
 	return nil
 }
 
-func record(spec string, watch func(timeline.Recording)) (timeline.Recording, error) {
+func record(spec string) (timeline.Recording, error) {
 	program, err := server.Open(spec)
 	if err != nil {
 		return timeline.Recording{}, err
 	}
 	defer program.Close()
-	return timeline.Record(program, *slow, watch)
+	return timeline.Record(program, *slow)
+}
+
+// asciiOnly says whether the locale has no characters beyond ASCII. If no locale is set, as
+// in a container, the terminal outside is taken to have them.
+func asciiOnly() bool {
+	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
+	return locale == "C" || locale == "POSIX"
 }

@@ -68,7 +68,7 @@ func record(t *testing.T, stage string) {
 		t.Fatal(err)
 	}
 	defer program.Close()
-	r, err := timeline.Record(program, time.Second, nil)
+	r, err := timeline.Record(program, time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

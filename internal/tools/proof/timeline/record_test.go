@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ func recordUntil(t *testing.T, p *server.Program, right func(timeline.Recording)
 	var r timeline.Recording
 	for _, slow := range speeds {
 		var err error
-		if r, err = timeline.Record(p, slow, nil); err != nil {
+		if r, err = timeline.Record(p, slow); err != nil {
 			t.Fatal(err)
 		}
 		if right(r) {
@@ -38,41 +37,6 @@ func recordUntil(t *testing.T, p *server.Program, right func(timeline.Recording)
 		t.Logf("not as expected with -slow %v", slow)
 	}
 	return r
-}
-
-// What happens to the visitors of a stage happens in the order that was recorded
-// for the figures.
-func TestOrder(t *testing.T) {
-	for _, name := range stages(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			program, err := server.Open(filepath.Join(root, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer program.Close()
-
-			want := order(recorded(t, name))
-			got := recordUntil(t, program, func(r timeline.Recording) bool { return order(r) == want })
-			if order(got) != want {
-				got.Server = name
-				t.Errorf("%s does not treat its visitors as docs/figures/%s.svg shows. It was\n\n%s\nand now it is\n\n%s\nDoes one visitor wait for another who did not, or no longer? If that is what was meant: make figures",
-					name, name, read(t, filepath.Join(root, "docs/figures", name+".txt")), timeline.Text(got, timeline.Style{Width: 80}))
-			}
-		})
-	}
-}
-
-// order returns the events without their times, one to a line, as they can be seen on
-// this system.
-func order(r timeline.Recording) string {
-	var b strings.Builder
-	for _, e := range r.Events {
-		if !r.Blind || e.Kind != timeline.Served && e.Kind != timeline.Accepted {
-			fmt.Fprintf(&b, "%s %s\n", e.Visitor, e.Kind)
-		}
-	}
-	return b.String()
 }
 
 // odd are servers of kinds that the stages are not. This test binary is one of them if
@@ -159,7 +123,7 @@ func TestOddServers(t *testing.T) {
 				return maps.Equal(last, want)
 			}
 			if r := recordUntil(t, oddServer(t, tt.name), as); !as(r) {
-				t.Errorf("want %q, and %q for the silent visitor; got\n%s", tt.asked, tt.other, order(r))
+				t.Errorf("want %q, and %q for the silent visitor; got\n%v", tt.asked, tt.other, r.Events)
 			}
 		})
 	}
@@ -171,7 +135,7 @@ func TestServerDies(t *testing.T) {
 	for _, slow := range speeds {
 		// That the process has ended comes out a little later than that
 		// nobody answers.
-		if r, err = timeline.Record(oddServer(t, "dying"), slow, nil); err != nil {
+		if r, err = timeline.Record(oddServer(t, "dying"), slow); err != nil {
 			break
 		}
 	}
@@ -185,7 +149,7 @@ func TestServerDies(t *testing.T) {
 
 func TestPatience(t *testing.T) {
 	for name, want := range map[string]time.Duration{"deaf": 0, "impatient": 90 * time.Millisecond} {
-		r, err := timeline.Record(oddServer(t, name), 100*time.Millisecond, nil)
+		r, err := timeline.Record(oddServer(t, name), 100*time.Millisecond)
 		if err != nil || r.Patience != want {
 			t.Errorf("%s: patience %v, %v; want %v", name, r.Patience, err, want)
 		}
