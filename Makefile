@@ -52,7 +52,7 @@ ci: ## all that CI checks
 	.ci/run
 
 race: ## the stages' tests, with the race detector in the servers too
-	GORACE=atexit_sleep_ms=10 go test -race ./stage*
+	go test -race ./stage*
 
 pages: ## write excerpts, diffs and numbers of lines into the pages
 	cd internal/tools && go test ./proof/book -run Pages -update

@@ -195,7 +195,7 @@ func build(t *testing.T, table []*mutant) map[*mutant]*server.Program {
 		write(t, filepath.Join(temp, "source", name, "go.mod"), "module example.com/concurrent-web-server\n\ngo 1.25\n")
 		packages[race] = append(packages[race], name)
 		p := server.Command(filepath.Join(temp, binary(race)), name)
-		p.Name, p.Go, p.Folder = "server", true, source
+		p.Name, p.Go, p.Folder, p.Reports = "server", true, source, true
 		programs[m] = p
 	}
 	for race, names := range packages {
@@ -252,7 +252,9 @@ func main() {
 	mains[name]()
 }
 `)
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-w", fmt.Sprintf("-race=%v", race), file)
+	report := filepath.Join(temp, "selfreport.go")
+	write(t, report, server.SelfReport)
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-w", fmt.Sprintf("-race=%v", race), file, report)
 	build.Dir = temp
 	output, err := build.CombinedOutput()
 	return string(output), err
