@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -84,10 +83,8 @@ func TestPicture(t *testing.T) {
 	p := openLab(t)
 	p.size(1280, 800)
 	p.press("o")
-	js[any](p, `for (const [name, value] of [["slow", 1], ["patience", 6]]) document.querySelector("[name=" + name + "]").value = value;
-		document.querySelector("#times").dispatchEvent(new Event("change")); document.querySelector("[name=slow]").dispatchEvent(new Event("change", { bubbles: true }))`)
-	time.Sleep(4 * time.Second)
-	p.see(`document.querySelectorAll("article[data-state=running]").length === 5`)
+	js[any](p, `(i => { i.value = 1; i.dispatchEvent(new Event("change", { bubbles: true })); })(document.querySelector("[name=slow]"))`)
+	p.see(`import("/base.js").then(m => m.state.panels.every(p => p.view.slow === 1 && p.view.state === "running"))`)
 	p.press("f")
 	const staircase = 11 // visitors, one a second, with whom the axis still has its beginning
 	p.see(`document.querySelectorAll("#panel0 [data-kind='is answered']").length >= %d`, staircase)
