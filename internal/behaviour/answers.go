@@ -52,7 +52,7 @@ func answer(s *story, args []string) {
 	}
 }
 
-// wellFormed names all that is missing of the visitors' replies.
+// wellFormed names all that is missing of the visitors' replies, and each thing once.
 func wellFormed(s *story, args []string) {
 	visitors := s.named(args...)
 	for _, v := range visitors {
@@ -62,13 +62,14 @@ func wellFormed(s *story, args []string) {
 		}
 	}
 	s.srv.AwaitQuiet(server.Settled)
-	var faults []string
+	var faults, named []string
 	for _, v := range visitors {
 		request, _, _ := strings.Cut(v.Said(), "\r\n")
 		if !v.Replied() {
 			s.stuckf(v, "%s gets no answer to %q.", v.Name, request)
 		}
-		if lacks := v.Lacks(s.strict); len(lacks) > 0 {
+		lacks := slices.DeleteFunc(v.Lacks(s.strict), func(what string) bool { return slices.Contains(named, what) })
+		if named = append(named, lacks...); len(lacks) > 0 {
 			faults = append(faults, fmt.Sprintf("The reply to %q: %s.", request, strings.Join(lacks, "; ")))
 		}
 	}

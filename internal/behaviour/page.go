@@ -50,21 +50,25 @@ func (p *page) explain(before string, r Result) {
 	if r.Line > 0 {
 		where += fmt.Sprintf(", line %d", r.Line)
 	}
-	var story, reason []string
-	for _, sentence := range r.Story {
-		story = append(story, wrap("    "+sentence)...)
-	}
+	var reason []string
 	for line := range strings.SplitSeq(strings.ReplaceAll(r.Reason, "\n\t", "\n    "), "\n") {
 		reason = append(reason, wrap(line)...)
 	}
 	hint := wrap(r.Hint)
+	const least = 3 // rows of what was seen
+	room := p.left() - 1 - min(len(reason), least) - len(hint)
+	var story []string
+	for _, sentence := range slices.Backward(r.Story) {
+		lines := wrap("    " + sentence)
+		if len(story)+len(lines) > room {
+			break
+		}
+		story = append(lines, story...)
+	}
 	blank := []string{""}
 	if 1+len(story)+1+len(reason)+len(hint) > p.left() {
 		blank = nil
 	}
-	const least = 3 // rows of what was seen
-	room := max(0, p.left()-1-min(len(reason), least)-len(hint))
-	story = story[max(0, len(story)-room):]
 	seen := max(1, p.left()-1-len(story)-len(blank)-len(hint))
 	p.add([]string{where + ":"}, story, blank, cut(reason, seen), cut(hint, max(1, p.left()-2)))
 }
