@@ -1,8 +1,8 @@
+//go:build linux
+
 package book
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -19,139 +19,110 @@ import (
 
 var update = flag.Bool("update", false, "write what the sources and the sessions say into the pages")
 
+const root = "../../../.."
+
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Sessions wait as much as they compute: two for each processor. With more, the tests
-	// that they run take each other's time.
+	// Sessions wait as much as they compute: two for each processor.
 	flag.Set("test.parallel", strconv.Itoa(2*runtime.NumCPU()))
 	os.Exit(m.Run())
 }
 
-// open reads the book.
-func open(t *testing.T, root string) *Book {
+func mustOpen(t *testing.T, root string) *book {
 	t.Helper()
-	b, err := Open(root)
+	b, err := open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-var errTime = errors.New("the time is over")
-
-// bound returns a context that ends shortly before the test would be killed. No
-// session waits for anything longer than that.
-func bound(t *testing.T) context.Context {
-	deadline, ok := t.Deadline()
-	if !ok {
-		return t.Context()
+// save writes the page as it should be.
+func save(t *testing.T, b *book, p *page) {
+	t.Helper()
+	if err := os.WriteFile(b.path(p.name), []byte(p.text()), 0o666); err != nil {
+		t.Fatal(err)
 	}
-	ctx, cancel := context.WithDeadlineCause(t.Context(), deadline.Add(-5*time.Second), errTime)
-	t.Cleanup(cancel)
-	return ctx
 }
 
-var root = filepath.Join("..", "..", "..", "..")
-
-// TestPages checks all of the pages that can be checked without running anything.
+// TestPages checks all that can be checked without running anything.
 func TestPages(t *testing.T) {
-	b := open(t, root)
-	for _, p := range b.pages {
-		if *update {
-			if err := b.save(p, b.written(p)); err != nil {
-				t.Fatal(err)
-			}
+	b := mustOpen(t, root)
+	b.check()
+	if *update {
+		for _, p := range b.pages {
+			save(t, b, p)
 		}
+		b = mustOpen(t, root)
+		b.check()
 	}
-	for _, problem := range open(t, root).Check() {
+	for _, problem := range b.problems {
 		t.Error(problem)
 	}
 }
 
-// TestSessions does what the pages tell the reader to do, and sees what they say
-// that the reader sees.
+// TestSessions does what the pages ask the reader to do, and compares what happens with
+// what the pages say.
 func TestSessions(t *testing.T) {
-	needSessions(t)
-	b := open(t, root)
+	b := mustOpen(t, root)
 	// The pages with the most blocks take longest, and begin first.
 	slices.SortStableFunc(b.pages, func(x, y *page) int { return len(y.blocks) - len(x.blocks) })
 	for _, p := range b.pages {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			text, screens, err := b.Run(bound(t), p, t.TempDir(), *update)
+			screens, err := b.run(p, t.TempDir(), 30*time.Second, *update)
 			if err != nil {
-				t.Errorf("%s\n%s", err, screens)
-			} else if testing.Verbose() {
-				t.Logf("%s", screens)
-			}
-			if err := b.save(p, text); err != nil {
 				t.Error(err)
+			}
+			if err != nil || testing.Verbose() {
+				t.Logf("the terminals:\n%s", screens)
+			}
+			if *update {
+				save(t, b, p)
 			}
 		})
 	}
 }
 
-// needSessions skips a test where no sessions can be run.
-func needSessions(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("who waits is looked up in Linux's /proc")
-	}
-}
-
-// TestMistakes is the test of the tests. Each archive in testdata is a small
-// repository with a book. Its comment says what is wrong with the book: each line is
-// a problem, up to where the problem goes on with what does not matter; "..." in it
-// stands for any text. There may be no other problem.
+// TestMistakes tests the tests. Each archive in testdata is a small repository whose book is
+// wrong, or right. Each line of its comment begins as a problem that must be found does;
+// "..." in it stands for any text. There may be no other problem.
 func TestMistakes(t *testing.T) {
-	eachArchive(t, "testdata/*.txtar", func(t *testing.T, dir, comment string) {
-		wants := strings.Split(strings.TrimSpace(comment), "\n")
-		if comment == "" {
-			wants = nil
-		}
-		// What waits for ever is a mistake, too. How long it takes to see that it does,
-		// depends on the machine.
-		var got []string
-		for d := 2 * time.Second; d < time.Minute; d *= 2 {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), d, errTime)
-			got = problems(ctx, t, dir)
-			cancel()
-			if slices.EqualFunc(got, wants, matches) {
-				return
-			}
-			if !strings.Contains(strings.Join(got, ""), errTime.Error()) {
-				break
+	eachArchive(t, "testdata/*.txtar", func(t *testing.T, b *book, comment string) {
+		b.check()
+		for _, p := range b.pages {
+			if _, err := b.run(p, t.TempDir(), 2*time.Second, false); err != nil {
+				b.problems = append(b.problems, err.Error())
 			}
 		}
-		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(wants, "\n"))
+		want := slices.Collect(strings.Lines(comment))
+		matches := func(got, want string) bool {
+			want = strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), `\.\.\.`, `.*`)
+			return regexp.MustCompile("^" + want).MatchString(strings.Join(strings.Fields(got), " "))
+		}
+		if !slices.EqualFunc(b.problems, want, matches) {
+			t.Errorf("got:\n%s\nwant:\n%s", strings.Join(b.problems, "\n"), comment)
+		}
 	})
 }
 
-// matches says whether a problem is the one that is wanted.
-func matches(got, want string) bool {
-	return regexp.MustCompile("^" + wildcards(want)).MatchString(got)
-}
-
-// problems returns all that is wrong with the book in a folder.
-func problems(ctx context.Context, t *testing.T, dir string) (problems []string) {
-	b := open(t, dir)
-	var found []error
-	for _, problem := range b.Check() {
-		found = append(found, problem)
-	}
-	for _, p := range b.pages {
-		if _, _, err := b.Run(ctx, p, t.TempDir(), false); err != nil {
-			found = append(found, err)
+// TestUpdate checks what -update makes of a page: the file in the folder want.
+func TestUpdate(t *testing.T) {
+	eachArchive(t, "testdata/update/*.txtar", func(t *testing.T, b *book, _ string) {
+		b.check()
+		for _, p := range b.pages {
+			if screens, err := b.run(p, t.TempDir(), 2*time.Second, true); err != nil {
+				t.Fatalf("%s\n%s", err, screens)
+			}
+			if want, err := b.read("want/" + p.name); p.text() != want {
+				t.Errorf("-update makes of %s\n%s\nwant, %v\n%s", p.name, p.text(), err, want)
+			}
 		}
-	}
-	for _, err := range found {
-		problems = append(problems, strings.Join(strings.Fields(err.Error()), " "))
-	}
-	return problems
+	})
 }
 
-// eachArchive unpacks archives into folders, and runs a test of each.
-func eachArchive(t *testing.T, pattern string, test func(t *testing.T, dir, comment string)) {
-	needSessions(t)
+// eachArchive unpacks archives into folders, and tests the book in each.
+func eachArchive(t *testing.T, pattern string, test func(t *testing.T, b *book, comment string)) {
 	names, err := filepath.Glob(pattern)
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%s: %d archives, %v", pattern, len(names), err)
@@ -167,33 +138,7 @@ func eachArchive(t *testing.T, pattern string, test func(t *testing.T, dir, comm
 			if err := txtar.Write(archive, dir); err != nil {
 				t.Fatal(err)
 			}
-			test(t, dir, string(archive.Comment))
+			test(t, mustOpen(t, dir), string(archive.Comment))
 		})
 	}
-}
-
-// TestUpdate checks what -update makes of a page: what stands in the folder want.
-func TestUpdate(t *testing.T) {
-	eachArchive(t, "testdata/update/*.txtar", func(t *testing.T, dir, _ string) {
-		b := open(t, dir)
-		for _, p := range b.pages {
-			if err := b.save(p, b.written(p)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b = open(t, dir)
-		for _, p := range b.pages {
-			got, screens, err := b.Run(bound(t), p, t.TempDir(), true)
-			if err != nil {
-				t.Fatalf("%s\n%s", err, screens)
-			}
-			want, err := b.read("want/" + p.name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("-update makes of %s\n%s\nwant\n%s", p.name, got, want)
-			}
-		}
-	})
 }

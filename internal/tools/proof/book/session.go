@@ -1,77 +1,106 @@
 package book
 
 import (
-	"bytes"
-	"context"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
+	"github.com/creack/pty"
 )
 
-// copyName is the name of the folder that holds a page's copy of the repository.
-const copyName = "concurrent-web-server"
-
-// A session is a page being worked through: its sessions are run, in order, and the
-// changes made that the reader is asked to make.
+// A session works through a page: it runs the console blocks, in order, and makes the
+// changes that the page asks the reader to make.
 type session struct {
-	book      *Book
 	page      *page
 	dir       string // the page's copy of the repository
-	port      int    // in place of 7878
+	port      string // in place of 7878, in the copy as well
 	env       []string
-	terminals map[string]*terminal // by their names
-	changed   map[string]bool      // the files that patch and file blocks have changed
-	unvetted  map[string]int       // the folders of those that are Go and not vetted yet, with the block's line
+	terminals map[string]*terminal
+	unvetted  map[string]int // the folders of changed Go files, with the block's line
+	patience  time.Duration  // how long all processes may be asleep before the session gives up
 	update    bool
-	edits     []edit
+
+	cpu    time.Duration // that all processes have used
+	asleep time.Duration // for how long all have been asleep
 }
 
-// Run works through a page. Its files go into the folder temp, which the caller
-// removes. No process that it starts outlives it. With update, the output that the
-// page shows and that is not what was printed becomes an edit. It returns the page's
-// text after the edits, what all terminals have shown, and the first problem.
-func (b *Book) Run(ctx context.Context, p *page, temp string, update bool) (text, screens string, err error) {
-	s := &session{
-		book: b, page: p, update: update,
-		dir: filepath.Join(temp, copyName), env: environ(temp), port: freePort(),
-		terminals: make(map[string]*terminal), changed: make(map[string]bool), unvetted: make(map[string]int),
+// run works through a page in the folder temp, and kills all processes that it has started. With
+// update it replaces the output that the page shows by what was printed. It returns what the
+// terminals have shown, and the first problem.
+func (b *book) run(p *page, temp string, patience time.Duration, update bool) (screens string, err error) {
+	if !slices.ContainsFunc(p.blocks, func(blk *block) bool { return blk.kind != "excerpt" && blk.kind != "diff" }) {
+		return "", nil
 	}
-	err = s.run(ctx)
+	s := &session{
+		page: p, dir: filepath.Join(temp, "concurrent-web-server"), port: fmt.Sprint(lastPort.Add(1)), env: environ(temp),
+		terminals: make(map[string]*terminal), unvetted: make(map[string]int), patience: patience, update: update,
+	}
+	err = s.work(b.root, temp)
 	for _, name := range slices.Sorted(maps.Keys(s.terminals)) {
 		t := s.terminals[name]
-		t.kill()
-		screen := strings.TrimRight(strings.ReplaceAll(t.text(0), prompt, "$ "), "\n")
-		screens += fmt.Sprintf("\t%s:\n\t\t%s\n", name, strings.ReplaceAll(screen, "\n", "\n\t\t"))
+		for _, pid := range server.ProcessTree(t.shell.Process.Pid) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		t.shell.Wait()
+		t.master.Close()
+		screens += fmt.Sprintf("%s:\n%s\n", name, strings.ReplaceAll(t.text(0), prompt, "$ "))
 	}
-	return p.apply(s.edits), screens, err
+	return screens, err
 }
 
-func (s *session) problemf(line int, format string, args ...any) error {
-	return Problem{s.page.name, line, fmt.Sprintf(format, args...)}
+// kept are the variables of the environment that sessions need. Others would make them differ
+// from one machine to another.
+var kept = regexp.MustCompile(`^(PATH|HOME|XDG_CACHE_HOME|GO(PATH|CACHE|MODCACHE|PROXY|ROOT|TOOLCHAIN))=`)
+
+// environ returns the environment of the sessions, whose programs look for their settings in
+// the folder temp.
+func environ(temp string) []string {
+	other := func(v string) bool { return !kept.MatchString(v) }
+	return append(slices.DeleteFunc(os.Environ(), other), "PS1="+prompt, "TERM=dumb", "LC_ALL=C", "PAGER=cat",
+		"GOFLAGS=-trimpath -buildvcs=false -ldflags=-s -vet=off",
+		"CURL_HOME="+temp, "XDG_CONFIG_HOME="+temp, "GIT_CONFIG_GLOBAL="+os.DevNull)
 }
 
-// run does what the blocks of the page say.
-func (s *session) run(ctx context.Context) error {
-	runs := func(blk *block) bool { return slices.Contains([]string{"console", "patch", "file"}, blk.kind) }
-	if !slices.ContainsFunc(s.page.blocks, runs) {
-		return nil
+// lastPort is the port of the session that began last. Linux gives none of the ports up to
+// 32767 to a connection of its own accord.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(20000 + rand.Int32N(12000)) }
+
+// setUp makes the page's copy of the repository, which git knows. It leaves out the tests
+// of internal/tools: this one is among them, and would run itself.
+const setUp = `
+mkdir -p ../go/telemetry && echo off >../go/telemetry/mode &&
+tar -C "$0" -c --exclude=./.git --exclude=./bin --exclude='_*' --exclude=node_modules \
+	--exclude='./internal/tools/*_test.go' --exclude='./internal/tools/*/testdata' . | tar -x &&
+find . -type f \( -path './stage*' -o -path './docs/examples/*' -o -path './testdata/*' \) -exec sed -i "s/7878/$1/g" {} + &&
+git init -q && git add . &&
+git -c user.name=reader -c user.email=reader@example.com commit -q -m 'the workbook'`
+
+// work does what the blocks of the page say.
+func (s *session) work(root, temp string) error {
+	root, _ = filepath.Abs(root)
+	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+		return err
 	}
-	if err := s.setUp(); err != nil {
-		return s.problemf(1, "preparing the page's sessions: %v", err)
+	if err := s.command("sh", "-c", setUp, root, s.port); err != nil {
+		return problem(s.page, 1, "%v", err)
 	}
 	for _, blk := range s.page.blocks {
-		if err := s.block(ctx, blk); err != nil {
+		if err := s.block(blk); err != nil {
 			return err
 		}
 	}
@@ -79,250 +108,356 @@ func (s *session) run(ctx context.Context) error {
 		return err
 	}
 	for _, t := range s.terminals {
-		if err := s.finish(ctx, t, s.quiet()); err != nil {
+		if err := s.finish(t, s.quiet); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// block does what one block says. Before a block that changes nothing, what has been
-// changed is vetted.
-func (s *session) block(ctx context.Context, blk *block) error {
-	switch blk.kind {
-	case "patch":
-		return s.patch(blk)
-	case "file":
-		return s.file(blk)
+// block does what one block says. It vets the changes before a block that makes none.
+func (s *session) block(blk *block) error {
+	if blk.kind == "patch" || blk.kind == "file" {
+		return s.change(blk)
 	}
-	if err := s.vet(); err != nil {
-		return err
+	err := s.vet()
+	switch {
+	case err == nil && blk.kind == "restore":
+		err = s.command("git", "checkout", "-q", ".")
+	case err == nil && blk.kind == "console":
+		err = s.console(blk)
 	}
-	switch blk.kind {
-	case "console":
-		return s.console(ctx, blk)
-	case "restore":
-		return s.restore()
-	}
-	return nil
-}
-
-// dropped are the variables that would make a session differ from one machine to another.
-var dropped = regexp.MustCompile(`^(MAKE.*|MFLAGS|ARGS|STAGE|SERVER|QUICK|` +
-	`GO(TRACEBACK|DEBUG|GC|MAXPROCS|MEMLIMIT|COVERDIR|RACE|FLAGS)|` +
-	`PROMPT_COMMAND|BASH_ENV|CDPATH|LANG|LC_.*|GIT_.*|CURL_.*|PWD)=`)
-
-// environ returns the environment of the sessions. The folder temp stands for the
-// reader's own folder where a program looks for settings.
-func environ(temp string) []string {
-	env := slices.DeleteFunc(os.Environ(), dropped.MatchString)
-	return append(env,
-		"PS1="+prompt, "TERM=dumb", "LC_ALL=C", "HISTFILE=", "PAGER=cat",
-		"GOFLAGS=-trimpath -buildvcs=false -ldflags=-s -vet=off",
-		"CURL_HOME="+temp, "XDG_CONFIG_HOME="+temp,
-		"GIT_CEILING_DIRECTORIES="+temp, "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
-		"GIT_AUTHOR_NAME=reader", "GIT_AUTHOR_EMAIL=reader@example.com",
-		"GIT_COMMITTER_NAME=reader", "GIT_COMMITTER_EMAIL=reader@example.com",
-	)
-}
-
-// setUp makes the page's copy of the repository, which git knows if the page uses it.
-func (s *session) setUp() error {
-	if err := s.copyFiles(); err != nil {
-		return err
-	}
-	if err := write(filepath.Join(filepath.Dir(s.dir), "go", "telemetry", "mode"), []byte("off")); err != nil {
-		return err
-	}
-	if !bytes.Contains(s.page.source, []byte("git ")) {
-		return nil
-	}
-	out, err := s.command("sh", "-c", "git init -q && git add . && git commit -q -m 'the workbook'")
-	if err != nil {
-		return fmt.Errorf("git: %v\n%s", err, out)
-	}
-	return nil
-}
-
-var proofTest = regexp.MustCompile(`^internal/tools/.*(_test\.go$|/testdata/)`)
-
-// copyFiles makes the files of the page's copy what they are in the repository. It leaves
-// out the proof's tests: among them is this one, which a session is not to run.
-func (s *session) copyFiles() error {
-	for _, name := range s.book.files {
-		if proofTest.MatchString(name) {
-			continue
-		}
-		data, err := s.book.read(name)
-		if err != nil {
-			return err
-		}
-		if err := write(s.path(name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lastPort is the port of the session that was begun last. Pages are worked through at
-// the same time, and tests may be; Linux gives none of the ports up to 32767 to a
-// connection of its own accord.
-var lastPort atomic.Int32
-
-func init() { lastPort.Store(20000 + rand.Int32N(12000)) }
-
-// freePort returns a port on which nobody listens and that no other page has.
-func freePort() int {
-	for {
-		port := int(lastPort.Add(1))
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			listener.Close()
-			return port
-		}
-	}
-}
-
-// path returns where a file of the page's copy is.
-func (s *session) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
-
-// write writes a file, and makes its folder.
-func write(file string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return err
-	}
-	return os.WriteFile(file, data, 0o777)
+	return err
 }
 
 // command runs a program in the page's copy of the repository.
-func (s *session) command(name string, args ...string) ([]byte, error) {
+func (s *session) command(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
-	out, err := cmd.CombinedOutput()
-	return bytes.TrimSpace(out), err
-}
-
-// console runs a console block.
-func (s *session) console(ctx context.Context, blk *block) error {
-	name := append(blk.terminals, "terminal 1")[0]
-	t := s.terminals[name]
-	if t == nil {
-		var err error
-		if t, err = openTerminal(name, s.dir, s.env, s.port); err != nil {
-			return s.problemf(blk.line, "opening a terminal: %v", err)
-		}
-		s.terminals[name] = t
-	}
-	for _, step := range blk.steps() {
-		if err := s.do(ctx, t, blk, step); err != nil {
-			return err
-		}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 	return nil
 }
 
-// do types a command, as soon as the one before has ended, or presses a key. Then it
-// waits until all that the page shows of the last command so far has appeared. The command
-// may go on. If the page shows nothing of it, do waits until it has ended, or is a visitor
-// who waits.
-func (s *session) do(ctx context.Context, t *terminal, blk *block, step *step) error {
-	if step.command != "" {
-		if err := s.finish(ctx, t, t.ended); err != nil {
-			return err
+// change makes the change, or the new file, that a block shows.
+func (s *session) change(blk *block) error {
+	file := filepath.Join(s.dir, filepath.FromSlash(blk.args))
+	old, err := os.ReadFile(file)
+	text := strings.ReplaceAll(strings.Join(blk.lines, "\n")+"\n", "7878", s.port)
+	switch {
+	case blk.kind == "patch" && err == nil:
+		text, err = patch(string(old), text)
+	case blk.kind == "file" && (err == nil || path.Ext(blk.args) != ".go"):
+		err = fmt.Errorf("this is not the name of a new Go file")
+	case blk.kind == "file":
+		err = os.MkdirAll(filepath.Dir(file), 0o777)
+	}
+	if err == nil {
+		err = os.WriteFile(file, []byte(text), 0o666)
+	}
+	if err != nil {
+		return problem(s.page, blk.line, "%s %s: %v", blk.kind, blk.args, err)
+	}
+	if path.Ext(blk.args) == ".go" {
+		s.unvetted["./"+path.Dir(blk.args)] = blk.line
+	}
+	return nil
+}
+
+var (
+	added   = regexp.MustCompile(`(?m)^\+.*\n`)
+	removed = regexp.MustCompile(`(?m)^-.*\n`)
+	sign    = regexp.MustCompile(`(?m)^[ +-]`)
+)
+
+// patch makes a change in a text. Each run of lines, up to a line @@, must have exactly one
+// place in it.
+func patch(text, change string) (string, error) {
+	text = "\n" + text // every line now begins after a line end
+	for _, lines := range strings.Split(change, "@@\n") {
+		before := "\n" + sign.ReplaceAllString(added.ReplaceAllString(lines, ""), "")
+		after := "\n" + sign.ReplaceAllString(removed.ReplaceAllString(lines, ""), "")
+		if i := strings.Index(text, before); i < 0 || i != strings.LastIndex(text, before) {
+			return "", fmt.Errorf("not exactly one place in the file has the lines %q", before[1:])
+		}
+		text = strings.Replace(text, before, after, 1)
+	}
+	return text[1:], nil
+}
+
+// vet vets the packages that have changed since the last time.
+func (s *session) vet() error {
+	for folder, line := range s.unvetted {
+		if err := s.command("go", "vet", folder); err != nil {
+			return problem(s.page, line, "%v", err)
 		}
 	}
-	visitor, err := s.visitor()
-	if err != nil {
-		return s.problemf(step.line, "the kernel does not say who is connected: %v", err)
+	clear(s.unvetted)
+	return nil
+}
+
+// prompt is what the shells print as a prompt: something that no command prints.
+const prompt = "\x1d"
+
+// A terminal is a shell in a pseudo-terminal, and the last command that was typed.
+type terminal struct {
+	name   string // as on the page: "terminal 1"
+	port   string // in place of 7878
+	master *os.File
+	shell  *exec.Cmd
+
+	mu     sync.Mutex
+	screen []byte // all that it has shown
+
+	command string // as on the page; "" before the first
+	line    int    // of the page, where it is
+	blk     *block
+	start   int    // in screen, where it was typed
+	shown   output // what the page shows of its output so far
+}
+
+// open returns the terminal of a block, and starts a shell in it if need be.
+func (s *session) open(blk *block) (*terminal, error) {
+	names := slices.Compact(blk.terminals)
+	if len(names) == 0 && len(s.terminals) < 2 {
+		names = []string{"terminal 1"}
 	}
-	switch {
-	case step.command != "":
-		t.blk, t.line = blk, step.line
-		err = t.typeCommand(step.command)
-	case t.command == "":
-		return s.problemf(step.line, "nothing has been started in %s that could print this", t.name)
-	case step.key != "" && t.ended():
-		return s.problemf(step.line, "a key is pressed in %s, where nothing is running: %q of line %d has ended",
-			t.name, t.command, t.line)
-	case step.key != "":
-		_, err = t.master.WriteString(step.key)
+	if len(names) != 1 {
+		return nil, problem(s.page, blk.line, "the paragraph above must name one terminal, in bold")
 	}
-	if err != nil {
-		return s.problemf(step.line, "%v", err)
+	if t := s.terminals[names[0]]; t != nil {
+		return t, nil
 	}
-	t.shown = newOutput(append(t.shown.lines, step.output...))
-	err = await(ctx, func() bool {
+	t := &terminal{name: names[0], port: s.port}
+	t.shell = exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
+	t.shell.Dir, t.shell.Env = s.dir, s.env
+	var err error
+	if t.master, err = pty.StartWithSize(t.shell, &pty.Winsize{Rows: 24, Cols: 80}); err == nil {
+		s.terminals[t.name] = t
+		go io.Copy(t, t.master) // until the last process of the terminal has ended
+	}
+	return t, err
+}
+
+// Write keeps what the terminal shows.
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.screen = append(t.screen, p...)
+	return len(p), nil
+}
+
+var lineEnd = regexp.MustCompile(` *\r*\n`)
+
+// text returns what the terminal has shown from an offset on as the page would show it:
+// with port 7878, without blanks at the ends of lines.
+func (t *terminal) text(from int) string {
+	t.mu.Lock()
+	text := string(t.screen[from:])
+	t.mu.Unlock()
+	return lineEnd.ReplaceAllString(strings.ReplaceAll(text, t.port, "7878"), "\n")
+}
+
+// printed returns what the last command has printed, and whether it has ended: then
+// the shell has printed its prompt.
+func (t *terminal) printed() (text string, ended bool) {
+	text = t.text(t.start)
+	if t.command != "" {
+		_, text, _ = strings.Cut(text, "\n") // the command
+	}
+	text, after, ended := strings.Cut(text, prompt)
+	if ended && text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text + after, ended
+}
+
+func (t *terminal) ended() bool {
+	_, ended := t.printed()
+	return ended
+}
+
+var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
+
+// console runs a console block. It types a command as soon as the one before has ended, and
+// presses a key when all output above it has appeared.
+func (s *session) console(blk *block) error {
+	t, err := s.open(blk)
+	for i := 0; i < len(blk.lines) && err == nil; i++ {
+		text, line := blk.lines[i], blk.line+1+i
+		command, typed := strings.CutPrefix(text, "$ ")
+		key := keys[text[:min(2, len(text))]]
+		if (typed || key != "") && t.command != "" {
+			err = s.appear(t)
+		}
+		switch {
+		case err != nil:
+		case typed:
+			for i+1 < len(blk.lines) && strings.HasSuffix(command, `\`) {
+				i++
+				command = strings.TrimSuffix(command, `\`) + strings.TrimPrefix(blk.lines[i], "> ")
+			}
+			err = s.typeCommand(t, command, blk, blk.line+1+i)
+		case t.command == "" || key != "" && t.ended():
+			err = problem(s.page, line, "nothing is running in %s", t.name)
+		default:
+			t.shown = append(t.shown, shownLine{line, text})
+			_, err = t.master.WriteString(key)
+		}
+	}
+	if err == nil {
+		err = s.appear(t)
+	}
+	return err
+}
+
+// typeCommand types a command when the one before has ended, and waits until the terminal
+// has shown it.
+func (s *session) typeCommand(t *terminal, command string, blk *block, line int) error {
+	if err := s.finish(t, t.ended); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.start = len(t.screen)
+	t.mu.Unlock()
+	t.command, t.blk, t.line, t.shown = command, blk, line, nil
+	if _, err := t.master.WriteString(strings.ReplaceAll(command, "7878", t.port) + "\n"); err != nil {
+		return err
+	}
+	return s.await(func() bool { return strings.Contains(t.text(t.start), "\n") })
+}
+
+// appear waits until all that the page shows of the last command so far has appeared; the
+// command may go on. If that is nothing, it waits until the command has ended, or until every
+// process of the page is asleep: a visitor who waits, or a server without visitors.
+func (s *session) appear(t *terminal) error {
+	err := s.await(func() bool {
 		text, ended := t.printed()
-		return ended || !t.shown.canAppear(text) ||
-			t.shown.appeared(text) && (len(step.output) > 0 || visitor())
+		n, _ := t.shown.match(text)
+		return ended || n == len(t.shown) && (n > 0 || s.quiet())
 	})
-	if text, _ := t.printed(); err == nil && (s.update || t.shown.appeared(text)) {
+	text, _ := t.printed()
+	if n, _ := t.shown.match(text); s.update || err == nil && n == len(t.shown) {
 		return nil
 	}
 	return s.differs(t, err)
 }
 
-// visitor returns a condition: that somebody is connected to the page's port who is not
-// now, and all processes of the page wait.
-func (s *session) visitor() (func() bool, error) {
-	before, err := server.Visitors(s.port)
-	isNew := func(port uint16) bool { return !slices.Contains(before, port) }
-	quiet := s.quiet()
-	return func() bool {
-		if !quiet() {
-			return false
-		}
-		// If no process runs between the two looks at them, they know of the visitor.
-		now, _ := server.Visitors(s.port)
-		return slices.ContainsFunc(now, isNew) && quiet()
-	}, err
-}
-
-// quiet returns a condition: that all processes of the page are asleep, and none has
-// run since the condition was asked for before.
-func (s *session) quiet() func() bool {
-	var last time.Duration
-	return func() bool {
-		var all server.Processes
-		for _, t := range s.terminals {
-			all = append(all, t.processes()...)
-		}
-		used, err1 := all.CPU()
-		asleep, err2 := all.Asleep()
-		same := used == last
-		last = used
-		return same && asleep && err1 == nil && err2 == nil
-	}
-}
-
 // finish waits until the condition holds, after which the last command prints no more, and
-// checks that it has printed what the page shows.
-func (s *session) finish(ctx context.Context, t *terminal, cond func() bool) error {
-	if err := await(ctx, cond); err != nil {
-		return s.differs(t, err)
-	}
+// compares what it has printed with what the page shows.
+func (s *session) finish(t *terminal, cond func() bool) error {
+	err := s.await(cond)
 	text, _ := t.printed()
-	if text = endLine(text); t.command == "" || t.shown.all.MatchString(text) {
+	n, rest := t.shown.match(text)
+	if err == nil && (t.command == "" || n == len(t.shown) && rest == "" || s.update && t.rewrite(s.page, text)) {
 		return nil
 	}
-	edits := t.shown.edits(t, text)
-	if !s.update || edits == nil {
-		return s.differs(t, nil)
+	return s.differs(t, err)
+}
+
+// differs says where what the last command has printed and what the page shows differ.
+func (s *session) differs(t *terminal, err error) error {
+	text, ended := t.printed()
+	n, rest := t.shown.match(text)
+	page := append(t.shown, shownLine{line: t.line, text: "nothing more"})[n]
+	real, _, more := strings.Cut(rest, "\n")
+	if !more {
+		real = "nothing more"
 	}
-	s.edits = append(s.edits, edits...)
+	return problem(s.page, page.line, "%s does not print what the page shows:\n\tpage: %s\n\treal: %s\n"+
+		"\t(%q of line %d has ended: %v; %v)", t.name, page.text, real, t.command, t.line, ended, err)
+}
+
+// await waits until cond holds. It gives up after every process of the page has been asleep
+// for the session's patience.
+func (s *session) await(cond func() bool) error {
+	s.asleep = 0
+	for pause := 10 * time.Millisecond; !cond(); pause = min(pause+pause/20, time.Second/4) {
+		if s.look(pause); s.asleep > s.patience {
+			return fmt.Errorf("every process of the page has been asleep for %v", s.patience)
+		}
+	}
 	return nil
 }
 
-// differs says where what the last command has printed and what the page shows part. With
-// an error they may not: then the command has not ended in time.
-func (s *session) differs(t *terminal, err error) error {
-	text, ended := t.printed()
-	line, message := t.shown.difference(text)
-	how := "goes on"
-	if ended {
-		how = "has ended"
+// quiet says whether every process of the page has been asleep for a moment.
+func (s *session) quiet() bool { return s.asleep >= 30*time.Millisecond }
+
+// little is the processor time that sleepers use: fifty visitors of curl look around once a second.
+const little = 500 * time.Microsecond
+
+// look pauses, and notes whether all processes were asleep meanwhile: they are, and have used
+// next to no processor time.
+func (s *session) look(pause time.Duration) {
+	time.Sleep(pause)
+	var all server.Processes
+	for _, t := range s.terminals {
+		all = append(all, server.ProcessTree(t.shell.Process.Pid)...)
 	}
-	if err != nil {
-		how += ": " + err.Error()
+	cpu, err := all.CPU()
+	asleep := err == nil && cpu >= s.cpu && cpu-s.cpu < little
+	if asleep {
+		asleep, _ = all.Asleep()
 	}
-	return s.problemf(max(line, t.line), "%s %s\n\t(%q of line %d %s)", t.name, message, t.command, t.line, how)
+	if s.cpu = cpu; asleep {
+		s.asleep += pause
+	} else {
+		s.asleep = 0
+	}
+}
+
+// An output is what a page shows of the output of a command. In its lines "..." stands for
+// any text; alone, for any number of lines.
+type output []shownLine
+
+type shownLine struct {
+	line int // of the page
+	text string
+}
+
+// pattern returns a regular expression for the lines.
+func (o output) pattern() string {
+	var b strings.Builder
+	for _, l := range o {
+		if strings.TrimSpace(l.text) == "..." {
+			b.WriteString(`(?:.*\n)*`)
+		} else {
+			text := regexp.QuoteMeta(strings.TrimRight(l.text, " "))
+			b.WriteString(strings.ReplaceAll(text, `\.\.\.`, `.*`) + `\n`)
+		}
+	}
+	return "^" + b.String()
+}
+
+// match returns how many of the lines a text begins with, and the rest of the text.
+func (o output) match(text string) (n int, rest string) {
+	for n = len(o); ; n-- {
+		if m := regexp.MustCompile(o[:n].pattern()).FindStringIndex(text); m != nil {
+			return n, text[m[1]:]
+		}
+	}
+}
+
+var goLine = regexp.MustCompile(`(\.go:)(\d+)`)
+
+// rewrite makes the page show what the last command has printed, unless the page shows it in
+// several blocks. If only the numbers of lines of Go differ, it writes these alone.
+func (t *terminal) rewrite(p *page, text string) bool {
+	loose := goLine.ReplaceAllString(t.shown.pattern(), `$1(\d+)`) + "$"
+	if numbers := regexp.MustCompile(loose).FindStringSubmatch(text); numbers != nil {
+		for _, l := range t.shown {
+			p.want[l.line-1] = goLine.ReplaceAllStringFunc(p.want[l.line-1], func(string) string {
+				numbers = numbers[1:]
+				return ".go:" + numbers[0]
+			})
+		}
+		return true
+	}
+	n := len(t.shown)
+	if n > 0 && t.shown[n-1].line != t.line+n {
+		return false
+	}
+	p.replace(t.blk, t.line+1, n, slices.Collect(strings.Lines(text)))
+	return true
 }

@@ -1,10 +1,11 @@
 package book
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,96 +15,61 @@ import (
 	"github.com/hexops/gotextdiff/myers"
 )
 
-// An edit replaces the lines from:to of a page, counted from 0.
-type edit struct {
-	from, to int
-	lines    []string
+// difference returns the difference of two texts as diff -u has it, or "".
+func difference(from, to string) string {
+	return fmt.Sprint(gotextdiff.ToUnified("the page", "its sources", from, myers.ComputeEdits("", from, to)))
 }
 
-// edit returns the edit that replaces n of the page's lines, from a line of the block
-// on, counted from 1.
-func (blk *block) edit(line, n int, lines []string) edit {
-	lines = slices.Clone(lines)
-	for i := range lines {
-		if lines[i] != "" {
-			lines[i] = blk.indent + lines[i]
-		}
+// fill finds out what an excerpt or a diff should be.
+func (b *book) fill(p *page, blk *block) {
+	var lines []string
+	var err error
+	switch blk.kind {
+	case "excerpt":
+		lines, err = b.excerpt(blk.args)
+	case "diff":
+		lines, err = b.diff(blk.args)
+	default:
+		return
 	}
-	return edit{line - 1, line - 1 + n, lines}
-}
-
-// apply returns the text of the page after the edits.
-func (p *page) apply(edits []edit) string {
-	lines := slices.Clone(p.lines)
-	slices.SortFunc(edits, func(x, y edit) int { return y.from - x.from })
-	for _, e := range edits { // from the last to the first: the numbers of those before stay
-		lines = slices.Replace(lines, e.from, e.to, e.lines...)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// save writes a page's new text, if it is another.
-func (b *Book) save(p *page, text string) error {
-	if text == string(p.source) {
-		return nil
-	}
-	return os.WriteFile(b.path(p.name), []byte(text), 0o666)
-}
-
-// diff returns the difference of two texts as diff -u has it.
-func diff(from, to string) gotextdiff.Unified {
-	return gotextdiff.ToUnified("the page", "its sources", from, myers.ComputeEdits("", from, to))
-}
-
-// checkWritten checks that the page has what written returns.
-func (b *Book) checkWritten(p *page) {
-	if d := diff(string(p.source), b.written(p)); len(d.Hunks) > 0 {
-		p.problemf(d.Hunks[0].FromLine, "the page is not what its sources say; "+
-			"to write it: cd internal/tools && go test ./proof/book -run Pages -update\n%s", d)
+	if err != nil {
+		b.problemf(p, blk.line-1, "%s %s: %v", blk.kind, blk.args, err)
+	} else if !slices.Equal(lines, blk.lines) {
+		p.replace(blk, blk.line+1, len(blk.lines), lines)
 	}
 }
 
-// written returns the text of the page with the excerpts, the diffs and the numbers of
-// lines as its sources have them, and reports what of that cannot be found.
-func (b *Book) written(p *page) string {
-	var edits []edit
-	for _, blk := range p.blocks {
-		var lines []string
-		var err error
-		switch blk.kind {
-		case "excerpt":
-			lines, err = b.excerpt(blk.args)
-		case "diff":
-			lines, err = b.diff(blk.args)
-		default:
-			continue
-		}
+var goSource = regexp.MustCompile(`^https://github\.com/golang/go/blob/(go[0-9.]+)/(.+)$`)
+
+// lineNumber returns the number of the only line of a file that has the text; blanks do not
+// count. The file is in the repository, or in the source of Go, if dest leads there.
+func (b *book) lineNumber(name, dest, text string) (int, error) {
+	file := b.path(name)
+	if m := goSource.FindStringSubmatch(dest); m != nil {
+		cmd := exec.Command("go", "env", "GOROOT")
+		cmd.Env = append(os.Environ(), "GOTOOLCHAIN="+m[1], "GOROOT=")
+		root, err := cmd.Output()
 		if err != nil {
-			p.problemf(blk.line-1, "%s %s: %v", blk.kind, blk.args, err)
-			continue
+			return 0, fmt.Errorf("the source of %s is not to be had: %v", m[1], err)
 		}
-		edits = append(edits, blk.edit(blk.line+1, len(blk.lines), lines))
+		name, file = dest, filepath.Join(strings.TrimSpace(string(root)), filepath.FromSlash(m[2]))
 	}
-	text := p.apply(edits)
-	for _, l := range p.links {
-		if !lineAnchor.MatchString(l.dest) {
-			continue
-		}
-		quote := "[`" + l.text + "`]("
-		if !strings.Contains(text, quote+l.dest+")") {
-			p.problemf(l.line, "the link to %s quotes nothing of that line: its text is the line's code, in backticks",
-				l.dest)
-		} else if dest, err := b.numbered(p, l); err != nil {
-			p.problemf(l.line, "%v", err)
-		} else {
-			text = strings.ReplaceAll(text, quote+l.dest+")", quote+dest+")")
+	data, err := os.ReadFile(file)
+	var lines []int
+	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	for i, line := range strings.Split(string(data), "\n") {
+		if strings.Contains(squeeze(line), squeeze(text)) {
+			lines = append(lines, i+1)
 		}
 	}
-	return text
+	if len(lines) != 1 || err != nil {
+		return 0, fmt.Errorf("%d lines of %s have %q; a link to a line quotes that line alone", len(lines), name, text)
+	}
+	return lines[0], nil
 }
 
-// A span names lines by texts that they have: from the one line with first to the next
-// with last. A text that goes on over several lines names the line that it begins in.
+// A span selects lines by texts in them: from the only line with first to the next line
+// with last. A text of several lines stands for the line in which it begins.
 type span struct{ first, last string }
 
 var token = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|\\S+")
@@ -133,7 +99,7 @@ func (s span) find(text string) (from, to int, err error) {
 	case n == 0:
 		return 0, 0, fmt.Errorf("no line has %q", s.first)
 	case n > 1:
-		return 0, 0, fmt.Errorf("%d lines have %q: say more of the one that is meant", n, s.first)
+		return 0, 0, fmt.Errorf("%d lines have %q: quote more of the one that is meant", n, s.first)
 	}
 	last := strings.Index(text[first:], s.last)
 	if last < 0 {
@@ -143,19 +109,19 @@ func (s span) find(text string) (from, to int, err error) {
 }
 
 // excerpt returns the lines of a file that a comment selects.
-func (b *Book) excerpt(args string) ([]string, error) {
+func (b *book) excerpt(args string) ([]string, error) {
 	files, spans := parseSelection(args)
 	if len(files) != 1 {
 		return nil, errors.New(`want: excerpt FILE "FIRST" to "LAST" and "FIRST" to "LAST"`)
 	}
 	text, err := b.read(files[0])
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if err != nil || len(spans) == 0 {
 		return lines, err
 	}
 	var picked []string
 	for i, s := range spans {
-		from, to, err := s.find(string(text))
+		from, to, err := s.find(text)
 		if err != nil {
 			return nil, err
 		}
@@ -176,41 +142,38 @@ func indent(line string) string {
 	return line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 }
 
-// blockEnd returns the index after the last line of what line i begins: of the lines
-// that are indented by more, and of the bracket that closes them.
+// blockEnd returns the index after the block that line i begins: the lines that are indented
+// by more, and the closing bracket.
 func blockEnd(lines []string, i int) int {
-	end := i + 1
-	for j, line := range lines[end:] {
-		deeper := len(indent(line)) - len(indent(lines[i]))
-		closes := deeper == 0 && strings.ContainsAny(line[:min(1+len(indent(line)), len(line))], ")}]")
-		switch {
-		case line == "":
-		case deeper > 0:
-			end = i + 1 + j + 1
-		case closes && end > i+1:
-			return i + 1 + j + 1
-		default:
-			return end
-		}
+	outer, end := indent(lines[i]), i+1
+	for end < len(lines) && (lines[end] == "" || len(indent(lines[end])) > len(outer)) {
+		end++
+	}
+	if end < len(lines) && end > i+1 && indent(lines[end]) == outer && strings.ContainsAny(lines[end][len(outer):][:1], ")}]") {
+		return end + 1
+	}
+	for lines[end-1] == "" {
+		end--
 	}
 	return end
 }
 
 // diffFiles returns the lines of the difference of two files, each with its sign, and @@
-// between the places. Of a Go file, what stands before the package clause is left out.
-func (b *Book) diffFiles(from, to string) (lines []string, err error) {
+// between the places. Of a Go file, what precedes the package clause is left out.
+func (b *book) diffFiles(from, to string) (lines []string, err error) {
 	old, err1 := b.read(from)
 	new, err2 := b.read(to)
-	code := func(text []byte) string { return string(text[max(0, bytes.Index(text, []byte("\npackage "))):]) }
-	for i, line := range strings.Split(fmt.Sprint(diff(code(old), code(new))), "\n") {
+	code := func(text string) string { return text[max(0, strings.Index(text, "\npackage ")):] }
+	_, text, _ := strings.Cut(difference(code(old), code(new)), "\n@@")
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		if strings.HasPrefix(line, "@@") {
 			line = "@@"
 		}
-		if i > 2 { // behind the names and the first @@
+		if i > 0 { // behind the rest of the first @@
 			lines = append(lines, strings.TrimRight(line, " "))
 		}
 	}
-	return lines[:max(0, len(lines)-1)], errors.Join(err1, err2)
+	return lines, errors.Join(err1, err2)
 }
 
 var (
@@ -219,7 +182,7 @@ var (
 )
 
 // diff returns the lines of the difference of two files that a comment selects.
-func (b *Book) diff(args string) (picked []string, err error) {
+func (b *book) diff(args string) (picked []string, err error) {
 	files, spans := parseSelection(args)
 	if len(files) != 2 {
 		return nil, errors.New(`want: diff OLD NEW "FIRST" to "LAST" and "FIRST" to "LAST"`)
@@ -242,11 +205,16 @@ func (b *Book) diff(args string) (picked []string, err error) {
 	return picked, nil
 }
 
-// checkWhole checks that the page's diffs of two files show all that has changed, other
-// than empty lines.
-func (b *Book) checkWhole(p *page, from, to string) {
+// checkWhole checks that the diffs of two files on a page show every line that has changed,
+// other than empty lines.
+func (b *book) checkWhole(name, from, to string) {
+	i := slices.IndexFunc(b.pages, func(p *page) bool { return p.name == name })
+	if i < 0 {
+		b.problems = append(b.problems, name+": this page is missing")
+		return
+	}
 	shown := make(map[string]int) // how often the page shows a line
-	for _, blk := range p.blocks {
+	for _, blk := range b.pages[i].blocks {
 		if files, _ := parseSelection(blk.args); blk.kind == "diff" && slices.Equal(files, []string{from, to}) {
 			for _, line := range blk.lines {
 				shown[line]++
@@ -255,13 +223,12 @@ func (b *Book) checkWhole(p *page, from, to string) {
 	}
 	lines, err := b.diffFiles(from, to)
 	if err != nil {
-		p.problemf(1, "%v", err)
+		b.problemf(b.pages[i], 1, "%v", err)
 	}
 	for _, line := range lines {
 		shown[line]--
 		if changed.MatchString(line) && len(line) > 1 && shown[line] < 0 {
-			p.problemf(1, "the diffs on this page do not show all of what has changed from %s to %s: %q is missing",
-				from, to, line)
+			b.problemf(b.pages[i], 1, "the diffs from %s to %s do not show every change: %q is missing", from, to, line)
 			return
 		}
 	}
