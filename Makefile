@@ -39,9 +39,12 @@ lab: ## the five servers live, side by side, in a browser; STAGE=3, SERVER=./_mi
 	go build -C internal/tools -o ../../bin/lab ./lab
 	bin/lab$(target) $(ARGS)
 
-bench: ## what each stage costs; QUICK=1 for a first look, SERVER=./_mine for yours too
-	go build -C internal/tools -o ../../bin/bench ./bench
-	bin/bench$(if $(QUICK), -rounds 1 -bench '=64/s|=1/slow|=1000')$(server) $(ARGS)
+rounds = $(if $(QUICK),1,$(or $(ROUNDS),6))
+bench: ## what each stage costs, in 6 rounds; QUICK=1 for one, BENCH=Prompt for a part, SERVER=./_mine for yours too
+	go build -C internal/tools -o ../../bin/ golang.org/x/perf/cmd/benchstat
+	cd internal/tools && for round in $$(seq $(rounds)); do \
+		go test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 1x $(ARGS) ./bench || exit; done | tee ../../bin/bench.txt
+	$(if $(QUICK),@echo 'One round proves nothing: compare no two numbers of it.',bin/benchstat -table .name -row '/slow /silent /cores /server' bin/bench.txt)
 
 # For whoever works on the workbook.
 
@@ -61,8 +64,10 @@ figures: ## record the stages anew, and draw them and the lab into docs/figures
 	cd internal/tools && go test -count=1 ./proof/timeline -run Figures -update
 	cd internal/tools && go test -count=1 ./proof/browser -run Picture -picture ../../../../docs/figures/lab.png
 
-measurements: ## measure in seven rounds, into the tables of the pages
-	go build -C internal/tools -o ../../bin/bench ./bench
-	bin/bench -rounds 7 -update
+measurements: ## measure in seven rounds, into the tables of docs/measurements.md
+	$(MAKE) bench ROUNDS=7 SERVER=
+	cp bin/bench.txt internal/tools/bench/bench.txt
+	cd internal/tools && go test -count=1 ./proof/book -run 'Sessions/docs/measurements' -update
+	cd internal/tools && go test -count=1 ./bench
 
 .PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline lab bench proof ci race pages figures measurements

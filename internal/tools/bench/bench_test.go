@@ -1,128 +1,303 @@
-package main
+// Package bench measures what each stage costs and what it buys, beside net/http's own server:
+//
+//	make bench                       one round
+//	make bench SERVER=./_mine        with your server among the others
+//	make measurements                seven rounds, kept in bench.txt for docs/measurements.md
+//
+// Each server is a process of its own, as a reader would run it. The visitors are all in this
+// process, on the same machine. A round measures everything once, so that what is compared is
+// measured within seconds of each other.
+package bench
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// The tables and numbers of the pages are those of the measurements that are kept, and
-// no sentence says what these do not show.
-func TestPages(t *testing.T) {
-	t.Chdir("../../..")
-	raw, err := os.ReadFile(rawFile)
-	if err != nil {
-		t.Fatal(err)
+const (
+	slowPage = 100 * time.Millisecond // how long GET /sleep takes
+	measured = 400 * time.Millisecond // for how long visitors come
+	giveUp   = 30 * time.Second       // longer than any server takes that answers at all
+)
+
+// A contender is a server to be measured.
+type contender struct {
+	name   string // in the names of the benchmarks
+	folder string // or a command
+	args   []string
+
+	buildFlags []string
+}
+
+func contenders() []contender {
+	impatient := []string{"-slow", slowPage.String()}
+	patient := append(impatient, "-patience", "1h") // keeps silent visitors
+	all := []contender{
+		{"stage1", "stage1-blocking", impatient, nil},
+		{"stage2", "stage2-sequential-async", impatient, nil},
+		{"stage3", "stage3-spawned", impatient, nil},
+		{"stage4", "stage4-nonblocking-accept", patient, nil},
+		{"stage5", "stage5-testable", patient, nil},
+		{"nethttp", "docs/examples/nethttp", patient, nil},
 	}
-	pages, err := fillPages(parseString(t, string(raw)))
-	if err != nil {
-		t.Error(err)
+	if mine := os.Getenv("SERVER"); mine != "" {
+		all = append(all, contender{strings.ReplaceAll(filepath.Base(mine), " ", "_"), mine, impatient, nil})
 	}
-	for name, want := range pages {
-		if got, err := os.ReadFile(name); err != nil || string(got) != want {
-			t.Errorf("the tables and numbers of %s (%v) are not those of %s; bin/bench -rounds 0 -update makes them anew", name, err, rawFile)
-		}
+	return all
+}
+
+var programs = make(map[string]*server.Program) // that have been built
+
+func TestMain(m *testing.M) {
+	os.Chdir("../../..")
+	debug.SetGCPercent(1000) // the visitors' garbage is not what is measured
+	status := m.Run()
+	for _, p := range programs {
+		p.Close()
+	}
+	os.Exit(status)
+}
+
+// run runs a benchmark of each contender, with a server that has grown its first threads, stacks
+// and buffers. One iteration is one measurement; its time means nothing.
+func run(b *testing.B, list []contender, env []string, measure func(*testing.B, *server.Server)) {
+	for _, c := range list {
+		b.Run("server="+c.name, func(b *testing.B) {
+			key := c.folder + strings.Join(c.buildFlags, " ")
+			if programs[key] == nil {
+				p, err := server.Open(c.folder, c.buildFlags...)
+				check(b, err)
+				programs[key] = p
+			}
+			s, err := programs[key].Start(server.Options{Args: c.args, Env: env})
+			check(b, err)
+			defer s.Kill()
+			_, err = visit(s.Addr, "/", 8, time.Now().Add(50*time.Millisecond))
+			check(b, err)
+			for b.Loop() {
+				measure(b, s)
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 
-func parseString(t *testing.T, s string) *results {
-	t.Helper()
-	r, err := parse(strings.NewReader(s))
+func check(b *testing.B, err error) {
 	if err != nil {
-		t.Fatal(err)
+		b.Helper()
+		b.Fatal(err)
 	}
-	return r
 }
 
-const output = `goos: linux
-cores: 2
+// BenchmarkPrompt has 64 visitors at a time ask for the home page.
+func BenchmarkPrompt(b *testing.B) {
+	run(b, contenders(), nil, func(b *testing.B, s *server.Server) { report(b, s, "/", 64, measured) })
+}
 
-BenchmarkPrompt/visitors=1/server=stage1 100 2000 ns/op 20.5 cpu-µs/req
-BenchmarkPrompt/visitors=1/server=stage5 100 1000 ns/op 10 cpu-µs/req
-BenchmarkSilent/silent=1000/server=stage4 1 7 threads
-BenchmarkPrompt/visitors=1/server=stage1 100 2000 ns/op 30.5 cpu-µs/req
-BenchmarkPrompt/visitors=1/server=stage5 100 1000 ns/op 10 cpu-µs/req
-BenchmarkSilent/silent=1000/server=stage4 1 7 threads
+// BenchmarkBeside has one visitor ask for the home page, again and again, while nobody or one
+// other asks for the slow page.
+func BenchmarkBeside(b *testing.B) {
+	for _, slow := range []int{0, 1} {
+		b.Run(fmt.Sprintf("slow=%d", slow), func(b *testing.B) {
+			run(b, contenders(), nil, func(b *testing.B, s *server.Server) {
+				ended := make(chan error)
+				go func() {
+					_, err := visit(s.Addr, "/sleep", slow, time.Now().Add(slowPage/2+measured))
+					ended <- err
+				}()
+				time.Sleep(slowPage / 2) // until the slow one is being served
+				report(b, s, "/", 1, measured)
+				check(b, <-ended)
+			})
+		})
+	}
+}
+
+// BenchmarkWaiting has fifty visitors ask for the slow page at once, each one time.
+func BenchmarkWaiting(b *testing.B) {
+	run(b, contenders(), nil, func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 50, 0) })
+}
+
+// BenchmarkComputing has eight visitors at a time ask for a page that takes some 5 ms of
+// computing, of a server that runs one goroutine at a time, or two.
+func BenchmarkComputing(b *testing.B) {
+	stages := contenders()[:5]
+	for i := range stages {
+		stages[i].buildFlags = []string{"-overlay", computing(b, stages[i].folder)}
+	}
+	for _, cores := range []string{"1", "2"} {
+		b.Run("cores="+cores, func(b *testing.B) {
+			run(b, stages, []string{"GOMAXPROCS=" + cores}, func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 8, measured) })
+		})
+	}
+}
+
+// computing writes what go build is to take for a stage's main.go: it computes instead of sleeping.
+func computing(b *testing.B, stage string) (overlay string) {
+	main, err := filepath.Abs(filepath.Join(stage, "main.go"))
+	check(b, err)
+	text, err := os.ReadFile(main)
+	check(b, err)
+	const sleep = "time.Sleep(*slow)"
+	if bytes.Count(text, []byte(sleep)) != 1 {
+		b.Fatalf("%s has not one line %q", main, sleep)
+	}
+	computed := strings.Replace(string(text), sleep, "compute()", 1) + `
+var computed int
+
+func compute() {
+	x := 1
+	for i := range 4_000_000 {
+		x = x*31 + i
+	}
+	computed = x
+}
 `
+	dir := filepath.Join(os.TempDir(), "computing-"+stage)
+	check(b, errors.Join(os.MkdirAll(dir, 0o777),
+		os.WriteFile(filepath.Join(dir, "main.go"), []byte(computed), 0o666),
+		os.WriteFile(filepath.Join(dir, "overlay.json"),
+			fmt.Appendf(nil, `{"Replace": {%q: %q}}`, main, filepath.Join(dir, "main.go")), 0o666)))
+	return filepath.Join(dir, "overlay.json")
+}
 
-func TestParse(t *testing.T) {
-	r := parseString(t, output)
-	if r.rounds != 2 || r.config["cores"] != "2" {
-		t.Errorf("rounds = %d, cores = %q; want 2 and 2", r.rounds, r.config["cores"])
-	}
-	for _, wrong := range []string{"", "PASS\n", "BenchmarkPrompt 100 many ns/op\n", "BenchmarkPrompt 100 2000 ns/op 20\n"} {
-		if _, err := parse(strings.NewReader(wrong)); err == nil {
-			t.Errorf("parse(%q): no error", wrong)
-		}
+// report measures visitors who ask for a page for some time, a number of them at any time: each
+// asks at least once, and again as soon as the reply has come.
+func report(b *testing.B, s *server.Server, path string, visitors int, duration time.Duration) {
+	before, cpuErr := s.CPU()
+	start := time.Now()
+	waits, err := visit(s.Addr, path, visitors, start.Add(duration))
+	check(b, err)
+	elapsed := time.Since(start)
+	after, _ := s.CPU()
+	slices.Sort(waits)
+	b.ReportMetric(float64(len(waits))/elapsed.Seconds(), "req/s")
+	b.ReportMetric(microseconds(waits[len(waits)/2]), "p50-µs")
+	b.ReportMetric(microseconds(waits[len(waits)*99/100]), "p99-µs")
+	if cpuErr == nil {
+		b.ReportMetric(microseconds(after-before)/float64(len(waits)), "cpu-µs/req")
 	}
 }
 
-func TestFill(t *testing.T) {
-	r := parseString(t, output)
-	table := func(what, rows string) string {
-		return "<!-- table: " + what + " -->\n" + rows + "<!-- end of table -->\n"
-	}
-	for _, tt := range []struct{ page, want, wrong string }{
-		{"Go has <!-- n: Silent/silent=1000 threads stage4 -->6<!-- /n --> threads.",
-			"Go has <!-- n: Silent/silent=1000 threads stage4 -->7<!-- /n --> threads.", ""},
-		{"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage5 --><!-- /n --> times",
-			"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage5 -->2.55<!-- /n --> times", ""},
-		{table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time, µs | 1 | 64 |\n|-|-|\n| stage 1 |\n| stage 5 | 9 | 9 |\n"),
-			table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time, µs |  1 | 64 |\n|--------------|---:|---:|\n"+
-				"| stage 1      | 26 |  – |\n| stage 5      | 10 |  – |\n"), ""},
-		{table("Prompt/visitors=1 cpu-µs/req", "| ratio | 1 |\n|-|-|\n| stage 1 to stage 5 |\n"),
-			table("Prompt/visitors=1 cpu-µs/req", "| ratio              |                1 |\n|--------------------|-----------------:|\n"+
-				"| stage 1 to stage 5 | 2.55 (2.30–2.80) |\n"), ""},
-		{"Stage 1 needs more. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 > 2.2 -->", "", ""},
-		{"Stage 1 needs at most three times as much. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 < 3 -->", "", ""},
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-		// Sentences that the measurements do not bear out, the last two because
-		// the spread reaches over the bound.
-		{"Stage 1 needs less. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 < 1 -->", "", "is 2.55 (2.30–2.80)"},
-		{"Stages 4 and 5 have six threads. <!-- claim: Silent/silent=1000 threads stage4,stage5 < 8 -->", "", "threads of stage5 is not measured"},
-		{"Stage 1 needs 2.4 times as much. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 > 2.4 -->", "", "does not hold"},
-		{"Stage 1 needs less than 2.7 times as much. <!-- claim: Prompt/visitors=1 cpu-µs/req stage1/stage5 < 2.7 -->", "", "does not hold"},
-
-		{"<!-- claim: Prompt/visitors=1 stage1/stage5 < 2.7 -->", "", "1 comments begin with table:, n: or claim:, and 0 are well-formed"},
-		{"<!-- n: Prompt/visitors=9 threads stage1 -->6<!-- /n -->", "", "not measured"},
-		{"<!-- n: Prompt/visitors=1 cpu-µs/req stage1/stage2 --><!-- /n -->", "", "not measured"},
-		{table("Prompt/visitors=1,64 cpu-µs/req", "| CPU time | 1 |\n|-|-|\n| stage 1 |\n"), "", "has to have 3 headings"},
-		{table("Prompt/visitors=1 cpu-µs/req", "| CPU time | 1 |\n|-|-|\n| stage 6 |\n"), "", "nothing is measured of stage 6"},
-		{"<!-- table: Prompt/visitors=1 cpu-µs/req -->\nno end\n", "", "1 comments begin with table:, n: or claim:, and 0 are well-formed"},
-	} {
-		got, err := fill(tt.page, r)
-		if tt.want != "" && got != tt.want {
-			t.Errorf("fill(%q) = %q; want %q", tt.page, got, tt.want)
-		}
-		if tt.wrong == "" && err != nil || !strings.Contains(fmt.Sprint(err), tt.wrong) {
-			t.Errorf("fill(%q): %v; want %q", tt.page, err, tt.wrong)
-		}
+// BenchmarkSilent has visitors connect who stay silent, and then one who does not. The metrics
+// are the threads of the server, its memory for each visitor whom it has accepted, how many
+// were connected, and whether the last one was answered, 1 or 0.
+func BenchmarkSilent(b *testing.B) {
+	for _, silent := range []int{1000, 10000} {
+		b.Run(fmt.Sprintf("silent=%d", silent), func(b *testing.B) {
+			run(b, contenders(), nil, func(b *testing.B, s *server.Server) { reportSilent(b, s, silent) })
+		})
 	}
 }
 
-func TestRound(t *testing.T) {
-	for _, tt := range []struct {
-		value float64
-		want  string
-	}{
-		{0, "0"}, {0.1234, "0.12"}, {1.26, "1.3"}, {12.6, "13"}, {999.4, "999"},
-		{4098, "4,100"}, {30945, "30,900"}, {1234567, "1,230,000"},
-	} {
-		if got := round(tt.value); got != tt.want {
-			t.Errorf("round(%v) = %q; want %q", tt.value, got, tt.want)
+func reportSilent(b *testing.B, s *server.Server, silent int) {
+	settle(s)
+	memoryBefore, _, _ := s.Memory()
+	descriptorsBefore, _ := s.Descriptors()
+	conns, err := connectSilent(s.Addr, silent)
+	defer func() {
+		for _, conn := range conns {
+			conn.SetLinger(0) // resets it, and leaves nothing that the system has to remember
+			conn.Close()
 		}
+	}()
+	check(b, err)
+	settle(s)
+	threads, _ := s.Threads()
+	memory, _, _ := s.Memory()
+	descriptors, _ := s.Descriptors()
+
+	prompt := visitor.Connect("prompt", s.Addr)
+	defer prompt.Close()
+	prompt.Send(visitor.Request("GET", "/"))
+	answered := 0.0
+	if s.Await(server.Idle, prompt.Answered); prompt.Replied() {
+		answered = 1
+	}
+	b.ReportMetric(float64(len(conns)), "connected")
+	b.ReportMetric(answered, "answered")
+	if threads == 0 || s.Exited() { // or the system does not tell
+		return
+	}
+	b.ReportMetric(float64(threads), "threads")
+	if accepted := descriptors - descriptorsBefore; accepted >= 100 { // what a few cost each is lost in the noise
+		b.ReportMetric(float64(memory-memoryBefore)/float64(accepted), "B/silent")
 	}
 }
 
-// net/http is compared with the stages over the same pages.
-func TestSamePages(t *testing.T) {
-	t.Chdir("../../..")
-	for _, page := range []string{"hello.html", "404.html"} {
-		got, err := os.ReadFile("docs/examples/nethttp/" + page)
-		want, err2 := os.ReadFile("stage5-testable/" + page)
-		if string(got) != string(want) || err != nil || err2 != nil {
-			t.Errorf("the %s of net/http is %q, %v; want that of stage 5, %q, %v", page, got, err, want, err2)
-		}
+// settle waits until the server is quiet, or has ended.
+func settle(s *server.Server) {
+	for start := time.Now(); !s.Exited() && !s.AwaitQuiet(server.Settled) && time.Since(start) < giveUp; {
 	}
+}
+
+// connectSilent connects silent visitors. There are fewer if the server dies, or if it does not
+// accept them and the queue is full. The error is about this process.
+func connectSilent(addr string, number int) (conns []*net.TCPConn, err error) {
+	// The system asks a full queue again after a second.
+	dialer := net.Dialer{Timeout: 2 * time.Second, KeepAlive: -1}
+	for range number {
+		conn, err := dialer.Dial("tcp", addr)
+		if errors.Is(err, syscall.EMFILE) {
+			return conns, fmt.Errorf("%w: %d visitors need %d; raise the limit (ulimit -n)", err, number, number+500)
+		}
+		if err != nil {
+			break
+		}
+		conns = append(conns, conn.(*net.TCPConn))
+	}
+	return conns, nil
+}
+
+// visit has visitors ask for a page until a time, each at least once, and again as soon as the
+// reply has come. It returns how long each reply took.
+func visit(addr, path string, visitors int, until time.Time) ([]time.Duration, error) {
+	waits, errs := make([][]time.Duration, visitors), make([]error, visitors)
+	var running sync.WaitGroup
+	for i := range visitors {
+		running.Go(func() {
+			for again := true; again && errs[i] == nil; again = time.Now().Before(until) {
+				start := time.Now()
+				errs[i] = get(addr, path)
+				waits[i] = append(waits[i], time.Since(start))
+			}
+		})
+	}
+	running.Wait()
+	return slices.Concat(waits...), cmp.Or(errs...)
+}
+
+// get asks for a page over a connection of its own, and returns when the whole reply is there.
+func get(addr, path string) error {
+	dialer := net.Dialer{Timeout: giveUp, KeepAlive: -1}
+	conn, err := dialer.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(giveUp))
+	io.WriteString(conn, visitor.Request("GET", path))
+	reply, err := io.ReadAll(conn)
+	if err == nil && !(bytes.HasPrefix(reply, []byte("HTTP/1.1 200 ")) && bytes.Contains(reply, []byte("Hello!"))) {
+		err = fmt.Errorf("the reply to GET %s is %q", path, reply)
+	}
+	return err
 }
