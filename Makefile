@@ -62,7 +62,7 @@ pages: ## write excerpts, diffs and numbers of lines into the pages
 
 figures: ## record the stages anew, and draw them and the lab into docs/figures
 	cd internal/tools && go test -count=1 ./proof/timeline -run Figures -update
-	cd internal/tools && go test -count=1 ./proof/browser -run Picture -picture ../../../../docs/figures/lab.png
+	cd internal/tools && go test -count=1 ./proof/browser -run 'Picture|AloneIsCurrent' -picture ../../../../docs/figures/lab.png -update
 
 measurements: ## measure in seven rounds, into the tables of docs/measurements.md
 	$(MAKE) bench ROUNDS=7 SERVER=
