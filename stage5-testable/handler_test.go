@@ -139,7 +139,7 @@ func TestWriterFails(t *testing.T) {
 	for _, conn := range []*brokenConn{
 		{err: errors.New("broken pipe")},
 		{room: 10, err: io.ErrShortWrite},
-		{room: 10}, // breaks the rules of io.Writer, too
+		{room: 10}, // also breaks the rules of io.Writer
 	} {
 		conn.Reader = strings.NewReader("GET / HTTP/1.1\r\n\r\n")
 		handleConnection(conn)
