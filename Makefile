@@ -60,8 +60,9 @@ race: ## the stages' tests, with the race detector in the servers too
 pages: ## write excerpts, diffs and numbers of lines into the pages
 	cd internal/tools && go test ./proof/book -run Pages -update
 
-figures: ## record the stages anew, and draw them and the lab into docs/figures
+figures: ## record the stages and the scenes anew, and draw them and the lab into docs
 	cd internal/tools && go test -count=1 ./proof/timeline -run Figures -update
+	cd internal/tools && go test -count=1 ./lab -run Recordings -update
 	cd internal/tools && go test -count=1 ./proof/browser -run 'Picture|AloneIsCurrent' -picture ../../../../docs/figures/lab.png -update
 
 measurements: ## measure in seven rounds, into the tables of docs/measurements.md

@@ -39,7 +39,7 @@ func because(p *panel, lanes []lane, samples []sample) string {
 	case last.State == "ended" && p.Well:
 		say("After Ctrl-C it accepted nobody, and ended when its visitors had gone, %.1f s later.", float64(last.At-p.interrupted)/1000)
 	case last.State == "ended":
-		say("Ctrl-C ended it, whoever was there.")
+		say("Ctrl-C ended it at once.")
 	}
 	return strings.Join(why, " ")
 }

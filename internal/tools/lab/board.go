@@ -34,6 +34,7 @@ type past struct {
 	lanes   []*lane                    // in the order in which they came
 	samples []sample                   // in the order in which they were seen
 	fields  map[string]json.RawMessage // of the last one
+	trimmed int64                      // when what is too old was forgotten last
 }
 
 const (
@@ -104,11 +105,6 @@ func (b *board) addLane(panel int, l *lane) {
 	b.seq++
 	l.seq = b.seq
 	p.lanes = append(p.lanes, l)
-	for i := 0; len(p.lanes) > mostLanes && i < len(p.lanes); i++ {
-		if p.lanes[i].Over > 0 {
-			p.lanes = slices.Delete(p.lanes, i, i+1)
-		}
-	}
 }
 
 // changeLane has change change a lane of a panel's past.
@@ -141,13 +137,20 @@ func (b *board) addSample(panel int, s sample) {
 	p.fields = fields
 	s.news, s.seq = "{"+strings.Join(news, ",")+"}", b.seq
 	p.samples = append(p.samples, s)
+	const often = 5000 // ms
+	if s.At < p.trimmed+often {
+		return
+	}
+	p.trimmed = s.At
 	old := len(p.samples) - mostSamples
 	for i := 1; i < len(p.samples) && p.samples[i].At < s.At-remembered.Milliseconds(); i++ {
 		old = max(old, i)
 	}
 	p.samples = slices.Delete(p.samples, 0, max(old, 0))
+	tooMany := len(p.lanes) - mostLanes
 	p.lanes = slices.DeleteFunc(p.lanes, func(l *lane) bool {
-		return l.Over > 0 && l.Over < s.At-remembered.Milliseconds()
+		tooMany--
+		return l.Over > 0 && (tooMany >= 0 || l.Over < s.At-remembered.Milliseconds())
 	})
 }
 

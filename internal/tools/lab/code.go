@@ -4,8 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +64,7 @@ func acceptLoop(name string, text []byte) (found *loop) {
 		return nil
 	}
 	ast.Inspect(parsed, func(n ast.Node) bool {
-		if f, ok := n.(*ast.ForStmt); ok && calls(f.Body, func(f *ast.SelectorExpr, args int) bool { return f.Sel.Name == "Accept" && args == 0 }) {
+		if f, ok := n.(*ast.ForStmt); ok && calls(f.Body, func(name string, args int) bool { return strings.HasSuffix(name, ".Accept") && args == 0 }) {
 			found = &loop{name, files.Position(f.Pos()).Line, files.Position(f.End()).Line}
 		}
 		return true
@@ -70,12 +72,12 @@ func acceptLoop(name string, text []byte) (found *loop) {
 	return found
 }
 
-// calls says whether there is a call in a piece of code that matches, such as l.Accept().
-func calls(n ast.Node, match func(f *ast.SelectorExpr, args int) bool) (found bool) {
+// calls says whether there is a call in a piece of code that matches, by its name as in "listener.Accept" and
+// the number of its arguments.
+func calls(n ast.Node, match func(name string, args int) bool) (found bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
-			f, ok := call.Fun.(*ast.SelectorExpr)
-			found = found || ok && match(f, len(call.Args))
+			found = found || match(types.ExprString(call.Fun), len(call.Args))
 		}
 		return true
 	})
@@ -98,6 +100,8 @@ func newLines(folder, base, text string) []int {
 	return numbers
 }
 
+var online = regexp.MustCompile(`^(net\.(Listen|Dial)|behaviour\.Test)`)
+
 // offlineTests returns the names of a package's tests that need no network: they neither listen nor dial, nor
 // have the stories told.
 func offlineTests(folder string) (names []string) {
@@ -112,11 +116,7 @@ func offlineTests(folder string) (names []string) {
 			if !ok || f.Body == nil || !strings.HasPrefix(f.Name.Name, "Test") || f.Name.Name == "TestMain" {
 				continue
 			}
-			online := calls(f.Body, func(f *ast.SelectorExpr, _ int) bool {
-				name := f.Sel.Name
-				return strings.HasPrefix(name, "Listen") || strings.HasPrefix(name, "Dial") || strings.HasPrefix(name, "Test")
-			})
-			if !online {
+			if !calls(f.Body, func(name string, _ int) bool { return online.MatchString(name) }) {
 				names = append(names, f.Name.Name)
 			}
 		}

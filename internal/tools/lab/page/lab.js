@@ -19,9 +19,7 @@ function receive(name, data) {
     setScenes(data.scenes);
   } else if (name === "scene") receiveScene(data);
   else {
-    const known = state.panels.length;
-    while (state.panels.length <= data.id) state.panels.push(addPanel(state.panels.length));
-    const panel = state.panels[data.id];
+    const isNew = !state.panels[data.id], panel = state.panels[data.id] ??= addPanel(data.id);
     if (name === "code") showCode(panel, data);
     if (name === "past") panel.past.add(data), showFates(panel, data.lanes ?? []);
     if (name === "panel") {
@@ -30,7 +28,7 @@ function receive(name, data) {
         if (document.activeElement !== input && !data.id) input.value = data[input.name];
       }
     }
-    if (known < state.panels.length) choose(state.to);
+    if (isNew) choose(state.to);
   }
   draw();
 }
