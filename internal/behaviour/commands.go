@@ -292,6 +292,7 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	ended := err != nil && s.srv.Await(server.Settled, s.srv.Exited)
 	switch {
 	case !over:
+		s.stuck = true
 		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, s.roomInQueue())
 	case visitor.Refused(err) && !ended && slices.ContainsFunc(s.visitors, (*visitor.Visitor).Answered):
 		s.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, s.srv.Addr)

@@ -34,6 +34,10 @@ func Place(results []Result) Standing {
 		return Standing{Says: "is not on the ladder yet: it ends while it serves", First: &results[died]}
 	case stageHolds(1, results) != Yes:
 		return standing(0, "is not on the ladder yet", 1, results)
+	case stageHolds(3, results) == Yes && silentVisitorsFillIt(results) != nil:
+		s := standing(1, "is between stages 1 and 3: fewer than 300 silent visitors keep others waiting", 3, results)
+		s.First = silentVisitorsFillIt(results)
+		return s
 	case stageHolds(3, results) == Yes:
 		return placeConcurrent(results)
 	case allHold(strings.Join(Scripts("one-at-a-time"), " "), results) != Yes:
@@ -48,6 +52,21 @@ func Place(results []Result) Standing {
 	return standing(1, "is at stage 1", 2, results)
 }
 
+// silentVisitorsFillIt returns the result of the script with 300 silent visitors, if the server
+// serves nobody else then, and nil otherwise: one with a limit, such as a pool of threads, is not
+// known by its slow page if it has none.
+func silentVisitorsFillIt(results []Result) *Result {
+	const threads, free = "thread-per-visitor/silent-visitors", "waiting-is-free/silent-visitors"
+	if allHold(threads, results) != No || allHold(free, results) != No {
+		return nil
+	}
+	i := slices.IndexFunc(results, func(r Result) bool { return r.Script == free })
+	if !results[i].Stuck {
+		return nil
+	}
+	return &results[i]
+}
+
 // placeConcurrent places a server that serves many visitors at once.
 func placeConcurrent(results []Result) Standing {
 	asked := false
@@ -59,6 +78,11 @@ func placeConcurrent(results []Result) Standing {
 		return standing(3, "is past stage 3: a wait holds no thread", 4, results)
 	case asked:
 		return standing(3, "is at stage 3", 4, results)
+	}
+	seen := allHold("waiting-is-free/silent-visitor-is-dropped", results) == Yes &&
+		allHold("waiting-is-free/interrupted-while-serving", results) == Yes
+	if !seen {
+		return standing(3, "is past stage 3: a wait holds no thread. What else stage 4 asks cannot all be seen of it", 4, results)
 	}
 	switch stageHolds(5, results) {
 	case Yes:

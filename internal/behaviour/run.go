@@ -29,6 +29,8 @@ type Result struct {
 	// GoesOn says that all that the script asks for holds, but that its server does not end
 	// when it is interrupted.
 	GoesOn bool
+	// Stuck says that the script failed because a visitor was kept waiting.
+	Stuck bool
 	// Undecided says that the script failed for want of proof, on a busy machine.
 	Undecided bool
 	// Of a script that failed: its comments up to the one under which it did, the line where
@@ -161,6 +163,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	if s.skipped != "" {
 		return Result{Script: script, Skipped: s.skipped, Log: r.Log}
 	}
+	r.Stuck = s.stuck
 	if r.Failed {
 		r.Line, r.Reason = readFailure(r.Log)
 		r.Story = readStory(file, r.Line)
@@ -208,10 +211,11 @@ func (t *Runner) condition(cond string) (bool, error) {
 	}
 	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
 	holds, ok := map[string]bool{
-		"go":     t.Program.Go,
-		"source": t.Program.Folder != "",
-		"strict": t.Strict,
-		"race":   build != nil && strings.Contains(build.String(), "-race=true"),
+		"slow-page": t.Program.CanTell("slow") || t.Program.SlowTakes > 0,
+		"go":        t.Program.Go,
+		"source":    t.Program.Folder != "",
+		"strict":    t.Strict,
+		"race":      build != nil && strings.Contains(build.String(), "-race=true"),
 	}[cond]
 	if !ok {
 		return false, errors.New("unknown condition: testdata/README.md says which there are")

@@ -36,6 +36,7 @@ type story struct {
 	noted    map[string]int     // what remember has counted
 
 	skipped    string // why the script cannot be run against this server
+	stuck      bool   // it failed because a visitor was kept waiting
 	undecided  bool   // the story failed for want of proof
 	goesOn     bool   // the server does not end when it is interrupted
 	died       bool   // the server has ended by itself
@@ -196,6 +197,7 @@ func (s *story) undecidedf(format string, args ...any) {
 // stuckf is fatalf for a server that leaves a visitor waiting. It adds how far the
 // visitor has got, and where the goroutines of a Go program are.
 func (s *story) stuckf(v *visitor.Visitor, format string, args ...any) {
+	s.stuck = true
 	seen := fmt.Sprintf(format, args...)
 	if conn := v.Conn(); conn != nil && !s.srv.Exited() && !v.Answered() {
 		accepted, err := s.srv.HasAccepted(conn)

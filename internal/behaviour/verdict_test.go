@@ -33,8 +33,12 @@ func results(fails, skips string) []Result {
 }
 
 const (
-	inGo      = "goroutine-1-serves goroutine-1-awaits accept-holds-a-thread accept-is-parked waiting-holds-a-thread/accept waiting-holds-a-thread/read waiting-is-free/accept without-a-network command-line patience-flag forgotten-await"
-	stops     = "waiting-is-free/interrupted-while-idle waiting-is-free/interrupted-while-serving waiting-is-free/terminated-while-serving waiting-is-free/interrupted-twice"
+	inGo  = "goroutine-1-serves goroutine-1-awaits accept-holds-a-thread accept-is-parked waiting-holds-a-thread/accept waiting-holds-a-thread/read waiting-is-free/accept without-a-network command-line patience-flag forgotten-await"
+	stops = "waiting-is-free/interrupted-while-idle waiting-is-free/interrupted-while-serving waiting-is-free/terminated-while-serving waiting-is-free/interrupted-twice"
+	// Nor can its patience be set.
+	noSlowPage = " pages/slow one-at-a-time/slow-request one-at-a-time/take-turns many-at-once/slow-request many-at-once/each-their-own" +
+		" many-at-once/fifty-slow-requests waiting-is-free/slow-request-is-not-dropped waiting-is-free/silent-visitor-is-dropped" +
+		" waiting-is-free/chatterbox-is-dropped waiting-holds-a-thread/interrupted waiting-is-free/interrupted-while-idle " + stops
 	serial    = "many-at-once waiting-is-free thread-per-visitor "
 	allAtOnce = "one-at-a-time goroutine-1-serves goroutine-1-awaits "
 	threads   = allAtOnce + "waiting-is-free accept-is-parked without-a-network "
@@ -73,6 +77,10 @@ var placed = []struct {
 		3, "is at stage 3", "it waits without holding a thread; it drops visitors who do not ask, and no others; it stops in good order", "waiting-is-free/silent-visitors"},
 	{"a thread for each, which stops well", allAtOnce + "waiting-is-free/silent-visitors", inGo, 0,
 		3, "is at stage 3", "it waits without holding a thread", "waiting-is-free/silent-visitors"},
+	{"no slow page", parked + stops, inGo + noSlowPage, 0,
+		3, "is past stage 3: a wait holds no thread. What else stage 4 asks cannot all be seen of it", "", ""},
+	{"one at a time, without a slow page", serial, inGo + noSlowPage, 0,
+		2, "is at stage 1, or 2: nobody can tell these apart from outside", "it serves many visitors at once", "many-at-once/silent-visitor"},
 	{"go handle(conn)", parked + "without-a-network " + stops, "command-line forgotten-await", 0,
 		3, "is past stage 3: a wait holds no thread", "it stops in good order", "waiting-is-free/interrupted-while-idle"},
 	{"stage 4", parked + "without-a-network", "command-line forgotten-await", 0,
@@ -104,6 +112,14 @@ func TestPlaceOfOneThatDies(t *testing.T) {
 	all[slices.Index(Scripts(), "one-at-a-time/take-turns")].Died = true
 	if got := Place(all); got.Stage != 0 || got.First.Script != "one-at-a-time/take-turns" {
 		t.Errorf("got %d and %v; want 0 and the script in which the server died", got.Stage, got.First)
+	}
+}
+
+func TestPlaceOfAPoolWithoutASlowPage(t *testing.T) {
+	all := results("one-at-a-time thread-per-visitor waiting-is-free", inGo+noSlowPage)
+	all[slices.Index(Scripts(), "waiting-is-free/silent-visitors")].Stuck = true
+	if got := Place(all); got.Stage != 1 || got.First.Script != "waiting-is-free/silent-visitors" {
+		t.Errorf("got %d, %q and %v; want 1, and the script with 300 silent visitors", got.Stage, got.Says, got.First)
 	}
 }
 

@@ -93,6 +93,9 @@ func contact(program *server.Program) (notes []string, err error) {
 	}
 	if !program.CanTell("slow") {
 		notes = append(notes, measureSlowPage(program, first))
+		if first.AwaitQuiet(server.Settled); first.Exited() {
+			return nil, ended(first, "two visitors had come, and had been answered")
+		}
 	}
 	second := first
 	if program.CanTell("addr") {
@@ -167,14 +170,17 @@ func becomesQuiet(s *server.Server) error {
 	quiet := s.AwaitQuiet(server.Settled)
 	switch {
 	case s.Exited():
-		state, _ := s.Wait(0)
-		return fmt.Errorf("It ended (%v), though nobody had interrupted it: one visitor had come, asked for /, and left. "+
-			"(A server stays in the foreground.)%s", state, s.Quote())
+		return ended(s, "one visitor had come, asked for /, and left")
 	case !quiet:
 		return busy("since its first visitor has left: some thread of it is always busy. " +
 			"When the visitor has closed the connection, reading from it gives no more bytes, again and again: does it go on reading?")
 	}
 	return nil
+}
+
+func ended(s *server.Server, when string) error {
+	state, _ := s.Wait(0)
+	return fmt.Errorf("It ended (%v), though nobody had interrupted it: %s. (A server stays in the foreground.)%s", state, when, s.Quote())
 }
 
 // measureSlowPage notes how long the slow page takes of a program that cannot be told, and
