@@ -96,6 +96,9 @@ func readStat(file string) (state string, rest string) {
 	return state, rest
 }
 
+// kernelKnowsBest says that the kernel is asked rather than the server.
+const kernelKnowsBest = true
+
 // A kernelView is a server as Linux's kernel sees it, in /proc and by netlink.
 type kernelView struct {
 	pid    int

@@ -10,9 +10,6 @@ import (
 // What proc_linux.go and sockdiag_linux.go have is not to be had on other systems, nor with
 // the build tag portable, which makes Linux one of them.
 
-func probe() map[string]bool       { return nil }
-func newKernelView(int, bool) view { return blindView{} }
-
 // Processes are operating system processes. Which ones a process has started is not to be
 // had here, nor anything else about them.
 type Processes []int

@@ -51,8 +51,10 @@ func Unseen() string {
 var selfSees = map[string]bool{"work": true, "requests": true,
 	"threads": true, "descriptors": true, "MiB": true, "file-limit": true}
 
-// needsReports says that the kernel tells too little, so that servers are better asked.
-func needsReports() bool { return !kernelSees()["work"] || !kernelSees()["requests"] }
+// needsReports says that the servers are better asked than the kernel.
+func needsReports() bool {
+	return !kernelKnowsBest || !kernelSees()["work"] || !kernelSees()["requests"]
+}
 
 // Sees says whether something can be seen of the program's servers: what they are at
 // ("work"), what they have read ("requests"), their "threads", "descriptors", "zombies", memory

@@ -1,4 +1,4 @@
-//go:build !portable
+//go:build (linux || darwin) && !portable
 
 package server
 
@@ -42,7 +42,7 @@ func probe() map[string]bool {
 		"zombies":       slices.Contains(ProcessTree(os.Getpid()), other.pid),
 		"MiB":           resident > 1<<20,
 		"address-space": addresses >= resident && addresses > 0,
-		"file-limit":    prlimit(other.pid, nil, nil) == nil,
+		"file-limit":    other.limitFiles(100) == nil,
 	}
 }
 
@@ -84,7 +84,7 @@ func tellsRequests() bool {
 	}
 	defer visitor.Close()
 	tells := func(wantAccepted bool, wantUnread int) bool {
-		accepted, unread, err := kernelView{}.visitor(visitor)
+		accepted, unread, err := kernelView{pid: os.Getpid()}.visitor(visitor)
 		return err == nil && accepted == wantAccepted && (!accepted || unread == wantUnread)
 	}
 	if !tells(false, 0) {
