@@ -70,25 +70,22 @@ func (d *drawing) endLine() {
 	d.col = 0
 }
 
-// Legend returns a line that explains the drawings that Text makes, of recordings that are
+// Legend returns lines that explain the drawings that Text makes, of recordings that are
 // Blind or of others.
 func Legend(s Style, blind bool) string {
 	d := &drawing{Style: s}
-	entry := func(k Kind, n int, text string) {
-		d.mark(d.col, k, n, "")
-		d.put(d.col+1, "", text+"  ")
+	for _, row := range Meanings(blind) {
+		for i, m := range row {
+			n := 1
+			if m.Kind.lasts() {
+				n = 3
+			}
+			d.mark(d.col+2*min(i, 1), m.Kind, n, "")
+			d.put(d.col+1, "", m.Text)
+		}
+		d.endLine()
 	}
-	if blind {
-		entry(Arrives, 3, "waiting or being served")
-	} else {
-		entry(Arrives, 3, "waiting")
-		entry(Accepted, 3, "accepted")
-		entry(Served, 3, "being served")
-	}
-	entry(Answered, 1, "answered")
-	entry(Dropped, 1, "dropped")
-	entry(Leaves, 1, "left")
-	return strings.TrimRight(d.text.String(), " ") + "\n"
+	return d.text.String()
 }
 
 const (

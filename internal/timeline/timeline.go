@@ -58,6 +58,22 @@ func (k Kind) Word() string {
 	return strings.TrimPrefix(string(k), "is ")
 }
 
+// A Meaning says what a drawing shows of a kind of event.
+type Meaning struct {
+	Kind Kind
+	Text string
+}
+
+// Meanings returns the legend of all drawings, in two rows: the spans, and the ends of lanes. In a
+// Blind recording nobody can tell a visitor who waits from one who is being served.
+func Meanings(blind bool) [2][]Meaning {
+	spans := []Meaning{{Arrives, "waiting"}, {Accepted, "accepted, the server waits for them"}, {Served, "being served"}}
+	if blind {
+		spans = []Meaning{{Arrives, "waiting or being served"}}
+	}
+	return [2][]Meaning{spans, {{Answered, "answered"}, {Dropped, "dropped"}, {Leaves, "left"}}}
+}
+
 // A Lane is what a drawing shows of a visitor.
 type Lane struct {
 	Visitor string

@@ -112,6 +112,11 @@ func drawSVG(t *testing.T, r timeline.Recording) string {
 		"add":     func(a, b int) int { return a + b },
 		"mul":     func(a, b int) int { return a * b },
 		"max":     func(a, b int) int { return max(a, b) },
+		"mark": func(k timeline.Kind, from, to, y int) map[string]any {
+			return map[string]any{"Kind": k, "From": from, "To": to, "Y": y}
+		},
+		"meanings": func() [2][]timeline.Meaning { return timeline.Meanings(false) },
+		"columns":  func() [2][]int { return [2][]int{{12, 120, 450}, {0, 108, 216}} },
 	}).Parse(figure)
 	if err != nil {
 		t.Fatal(err)
