@@ -1,7 +1,7 @@
 // The page shows what the lab sends, and decides nothing.
 import { $, $$, make, say, setText, state } from "./base.js";
 import { addTimeControls, isLive, now, shown, showTime } from "./time.js";
-import { drawPanel, drawSign } from "./lanes.js";
+import { colors, drawPanel, drawSign } from "./lanes.js";
 import { addPanel, choose, showCode, showFates, showSample, showView } from "./panel.js";
 import { addBeside, isReading, shut } from "./beside.js";
 import { addScenes, isPlaying, receiveScene, setScenes, showCaption, showScene } from "./scenes.js";
@@ -30,24 +30,30 @@ function receive(name, data) {
     }
     if (isNew) choose(state.to);
   }
-  draw();
+  if (name === "past") plan();
+  else draw();
 }
 
 // --- the frame
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const pause = 4000; // ms; when visitors come after nobody was there for so long, the axis begins anew
-let planned = false;
+let planned = false, isStale = true;
+let painted = { t: 0, step: 0 }; // the time that was drawn, and in how many ms the axis moves by half a pixel
 
-// draw draws a frame, and one after the other as long as something goes on.
+// draw draws a frame, and then others as long as something goes on.
 function draw() {
+  isStale = true;
+  plan();
+}
+function plan() {
   if (planned) return;
   planned = true;
   requestAnimationFrame(() => {
     planned = false;
     const goesOn = drawFrame();
-    if (goesOn && still.matches) setTimeout(draw, 1000);
-    else if (goesOn) draw();
+    if (goesOn && still.matches) setTimeout(plan, 1000);
+    else if (goesOn) plan();
   });
 }
 
@@ -57,18 +63,22 @@ function drawFrame() {
   const last = Math.max(0, ...lanes.map(l => l.over ?? 0), ...panels.map(p => p.past.samples.at(-1)?.at ?? 0)) + 400;
   let t = isLive() && !open ? Math.min(now(), last) : shown();
   if (still.matches && isLive()) t = Math.ceil(t / 1000) * 1000;
+  const goesOn = open || !isLive() || now() < last;
+  if (!isStale && goesOn && Math.abs(t - painted.t) < painted.step) return true; // nobody would see a difference
   const begin = findBegin(lanes.filter(l => l.arrived <= t), Math.min(t, ...panels.map(p => p.view.from ?? 0)));
   const { slow = 2 } = panels[0]?.view ?? {};
   // The axis grows with what there is to see, until it moves on. Now stands at 70 %.
   const least = 1000 * Math.max(8, 2.5 * slow), span = Math.min(Math.max(least, (t - begin) / 0.7), 2.5 * least);
-  const from = Math.max(begin, t - 0.7 * span);
+  const from = Math.max(begin, t - 0.7 * span), color = colors();
   for (const panel of panels) {
     showSample(panel, panel.past.at(t), isLive());
-    drawPanel(panel, { from, to: from + span, t, begin });
+    drawPanel(panel, { from, to: from + span, t, begin, color });
   }
   showCaption();
   showTime();
-  return open || !isLive() || now() < last;
+  isStale = false;
+  painted = { t, step: span / 2 / Math.max(1, ...panels.map(p => p.canvas.clientWidth)) };
+  return goesOn;
 }
 
 // findBegin returns when the axis begins: with a visitor who came when nobody had been there for a

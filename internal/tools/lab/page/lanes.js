@@ -7,7 +7,7 @@ import { drawStrip, drawThreads } from "./strip.js";
 export function drawPanel(panel, frame) {
   const canvas = panel.canvas, { clientWidth: width, clientHeight: height } = canvas.parentElement;
   if (!width || !height) return;
-  const g = context(canvas, width, height), color = colors();
+  const g = context(canvas, width, height), { color } = frame;
   const size = Math.max(13, Math.min(width / 14, height / 13, 32));
   const font = scale => { g.font = `${Math.round(size * scale)}px system-ui, sans-serif`; };
   font(1);

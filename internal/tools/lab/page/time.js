@@ -36,10 +36,12 @@ export function addTimeControls() {
 export function showTime() {
   const slider = $("#ago"), begin = Math.min(...state.panels.map(p => p.past.samples[0]?.at ?? now()));
   const ago = Math.round((shown() - now()) / 100) / 10;
-  slider.min = Math.min(-1, Math.floor((Math.max(begin, now() - kept) - now()) / 1000));
+  const least = String(Math.min(-1, Math.floor((Math.max(begin, now() - kept) - now()) / 1000)));
+  if (slider.min !== least) slider.min = least;
   if (+slider.value !== ago) slider.value = ago;
   const text = isLive() ? "now" : `${(-ago).toFixed(1)} s ago`;
-  slider.setAttribute("aria-valuetext", text);
+  if (slider.ariaValueText === text) return;
+  slider.ariaValueText = text;
   setText($("#when"), text);
   $("#live").hidden = isLive();
 }
