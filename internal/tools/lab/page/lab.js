@@ -19,7 +19,9 @@ function receive(name, data) {
     setScenes(data.scenes);
   } else if (name === "scene") receiveScene(data);
   else {
-    const isNew = !state.panels[data.id], panel = state.panels[data.id] ??= addPanel(data.id);
+    const known = state.panels.length;
+    while (state.panels.length <= data.id) state.panels.push(addPanel(state.panels.length));
+    const panel = state.panels[data.id];
     if (name === "code") showCode(panel, data);
     if (name === "past") panel.past.add(data), showFates(panel, data.lanes ?? []);
     if (name === "panel") {
@@ -28,7 +30,7 @@ function receive(name, data) {
         if (document.activeElement !== input && !data.id) input.value = data[input.name];
       }
     }
-    if (isNew) choose(state.to);
+    if (known < state.panels.length) choose(state.to);
   }
   if (name === "past") plan();
   else draw();

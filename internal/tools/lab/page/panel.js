@@ -6,7 +6,7 @@ import { openPage, openSource } from "./beside.js";
 
 export function addPanel(id) {
   const article = $("template").content.cloneNode(true).firstElementChild;
-  const panel = { id, article, past: new Past(), view: {}, code: null, fates: new Map(), canvas: $("canvas", article) };
+  const panel = { id, article, past: new Past(), name: "", view: {}, code: null, fates: new Map(), canvas: $("canvas", article) };
   article.id = "panel" + id;
   $("#panels").append(article);
   $(".name", article).addEventListener("click", () => choose(state.to === id ? -1 : id));

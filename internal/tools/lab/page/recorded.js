@@ -11,6 +11,8 @@ export function begin(receive, scene, act, plays) {
   const found = recordings.acts.find(a => a.scene === scene && a.act === act) ?? recordings.acts[0];
   goLive();
   for (const [, name, data] of recordings.common) receive(name, data);
+  const views = Map.groupBy(found.events.filter(([, name]) => name === "panel"), ([, , view]) => view.id);
+  for (const [[, name, view]] of views.values()) receive(name, { ...view, from: 0 });
   tick(0, 0);
   playing = { ...found, next: 0, began: performance.now(), end: plays ? found.end : 0, receive };
   advance();
@@ -28,6 +30,7 @@ function advance() {
 export function listenToRecording(receive) {
   document.body.classList.add("recorded");
   $("#made").textContent = recordings.made;
+  say("");
   begin(receive, 0, 0, false);
   const step = () => {
     if (playing.end && performance.now() - playing.began < playing.end + 50) advance();
