@@ -106,6 +106,9 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 		p.tail = len(end)
 		p.explain("Make this hold first: ", *s.First)
 		p.tail = 0
+		if p.left() > len(end) {
+			p.add([]string{""})
+		}
 	}
 	p.add(end)
 	return p.String(), ok
