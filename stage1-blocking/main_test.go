@@ -15,6 +15,7 @@ func TestStage(t *testing.T) {
 		"waiting-holds-a-thread",
 		"goroutine-1-serves",
 		"manners",
+		"go-vet",
 		"command-line",
 	)
 }

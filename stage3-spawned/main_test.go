@@ -16,6 +16,7 @@ func TestStage(t *testing.T) {
 		"thread-per-visitor",
 		"accept-holds-a-thread",
 		"manners",
+		"go-vet",
 		"command-line",
 	)
 }

@@ -15,7 +15,7 @@ func TestStage(t *testing.T) {
 		"waiting-is-free",
 		"accept-is-parked",
 		"manners",
+		"go-vet",
 		"command-line",
-		"patience-flag",
 	)
 }

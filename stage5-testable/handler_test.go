@@ -28,11 +28,30 @@ type mockConn struct {
 func (c *mockConn) Read(p []byte) (int, error)  { return c.input.Read(p) }
 func (c *mockConn) Write(p []byte) (int, error) { return c.output.Write(p) }
 
-// reply returns all that the handler answers to what it reads from input.
-func reply(input io.Reader) string {
-	conn := &mockConn{input: input}
+// handle calls the handler. If that panics the test fails, and the others go on.
+func handle(t testing.TB, conn io.ReadWriter) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			t.Errorf("handleConnection panics: %v", reason)
+		}
+	}()
 	handleConnection(conn)
+}
+
+// reply returns all that the handler answers to what it reads from input.
+func reply(t testing.TB, input io.Reader) string {
+	conn := &mockConn{input: input}
+	handle(t, conn)
 	return conn.output.String()
+}
+
+// difference says in a line where a reply is not the one that is wanted.
+func difference(got, want string) string {
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	return fmt.Sprintf("%.50q from byte %d on; want %.50q", got[i:], i, want[i:])
 }
 
 // wantReply returns the whole reply that has the given status and page.
@@ -82,11 +101,9 @@ func TestHandleConnection(t *testing.T) {
 		{"half a request line", "GET / HT", ""},
 		{"nothing", "", ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := reply(strings.NewReader(tt.input)); got != tt.want {
-				t.Errorf("reply to %.60q =\n%q; want\n%q", tt.input, got, tt.want)
-			}
-		})
+		if got := reply(t, strings.NewReader(tt.input)); got != tt.want {
+			t.Fatalf("%s: the reply has %s", tt.name, difference(got, tt.want))
+		}
 	}
 }
 
@@ -103,8 +120,8 @@ func TestReaders(t *testing.T) {
 		"an error after the head":  func(r io.Reader) io.Reader { return io.MultiReader(r, iotest.ErrReader(io.ErrClosedPipe)) },
 		"another head that is cut": func(r io.Reader) io.Reader { return io.MultiReader(r, strings.NewReader("GET / HT")) },
 	} {
-		if got := reply(wrap(strings.NewReader(request))); got != want {
-			t.Errorf("%s: reply = %q; want %q", name, got, want)
+		if got := reply(t, wrap(strings.NewReader(request))); got != want {
+			t.Fatalf("%s: the reply has %s", name, difference(got, want))
 		}
 	}
 }
@@ -114,8 +131,8 @@ func TestReaders(t *testing.T) {
 func TestReaderFails(t *testing.T) {
 	failure := iotest.ErrReader(errors.New("connection reset"))
 	for _, start := range []string{"", "GET / HT", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: loc"} {
-		if got := reply(io.MultiReader(strings.NewReader(start), failure)); got != "" {
-			t.Errorf("reply to %q and an error = %q; want none", start, got)
+		if got := reply(t, io.MultiReader(strings.NewReader(start), failure)); got != "" {
+			t.Fatalf("reply to %q and an error = %.50q; want none", start, got)
 		}
 	}
 }
@@ -142,9 +159,9 @@ func TestWriterFails(t *testing.T) {
 		{room: 10}, // also breaks the rules of io.Writer
 	} {
 		conn.Reader = strings.NewReader("GET / HTTP/1.1\r\n\r\n")
-		handleConnection(conn)
+		handle(t, conn)
 		if conn.writes != 1 {
-			t.Errorf("a writer that takes %d bytes and says %v was called %d times; want 1", conn.room, conn.err, conn.writes)
+			t.Fatalf("a writer that takes %d bytes and says %v was called %d times; want 1", conn.room, conn.err, conn.writes)
 		}
 	}
 }
@@ -161,7 +178,7 @@ func TestPipe(t *testing.T) {
 		visitor.SetDeadline(time.Now().Add(time.Minute))
 		go func() {
 			defer conn.Close()
-			handleConnection(conn)
+			handle(t, conn)
 		}()
 		for _, piece := range []string{"GET / HT", "TP/1.1\r\nHost: localhost\r\n", "\r\n"} {
 			if _, err := io.WriteString(visitor, piece); err != nil {
@@ -169,7 +186,7 @@ func TestPipe(t *testing.T) {
 			}
 		}
 		if got, err := io.ReadAll(visitor); err != nil || string(got) != want {
-			t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+			t.Errorf("the reply ends with %v, and has %s", err, difference(string(got), want))
 		}
 	})
 }
@@ -180,8 +197,8 @@ func TestSleep(t *testing.T) {
 	want := wantReply("200 OK", readFile(t, "hello.html"))
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		if got := reply(strings.NewReader("GET /sleep HTTP/1.1\r\n\r\n")); got != want {
-			t.Errorf("reply = %q; want %q", got, want)
+		if got := reply(t, strings.NewReader("GET /sleep HTTP/1.1\r\n\r\n")); got != want {
+			t.Errorf("the reply has %s", difference(got, want))
 		}
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("GET /sleep took %v; want 5s", took)
@@ -203,7 +220,7 @@ func TestRealConnection(t *testing.T) {
 			return // the test is over
 		}
 		defer conn.Close()
-		handleConnection(conn)
+		handle(t, conn)
 	}()
 
 	visitor, err := net.Dial("tcp", listener.Addr().String())
@@ -216,7 +233,7 @@ func TestRealConnection(t *testing.T) {
 	visitor.(*net.TCPConn).CloseWrite()
 	got, err := io.ReadAll(visitor)
 	if want := wantReply("200 OK", readFile(t, "hello.html")); err != nil || string(got) != want {
-		t.Errorf("reply = %q, %v; want %q, nil", got, err, want)
+		t.Errorf("the reply ends with %v, and has %s", err, difference(string(got), want))
 	}
 }
 
@@ -229,7 +246,7 @@ func TestChoosePage(t *testing.T) {
 		{"POST /", "404 Not Found", notFoundPage},
 	} {
 		if status, page := choosePage(tt.request); status != tt.status || page != tt.page {
-			t.Errorf("choosePage(%q) = %q, %.30q; want %q, %.30q", tt.request, status, page, tt.status, tt.page)
+			t.Fatalf("choosePage(%q) = %q, %.30q; want %q, %.30q", tt.request, status, page, tt.status, tt.page)
 		}
 	}
 }
@@ -252,21 +269,21 @@ func FuzzHandleConnection(f *testing.F) {
 	defer func(d time.Duration) { *slow = d }(*slow)
 	*slow = 0
 	f.Fuzz(func(t *testing.T, input []byte) {
-		got := reply(bytes.NewReader(input))
+		got := reply(t, bytes.NewReader(input))
 		if got == "" {
 			return
 		}
 		in := bufio.NewReader(strings.NewReader(got))
 		resp, err := http.ReadResponse(in, nil)
 		if err != nil {
-			t.Fatalf("reply to %q = %q: %v", input, got, err)
+			t.Fatalf("reply to %.60q = %.60q: %v", input, got, err)
 		}
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || int64(len(body)) != resp.ContentLength {
-			t.Fatalf("reply to %q = %q: body of %d bytes, %v; want %d", input, got, len(body), err, resp.ContentLength)
+			t.Fatalf("reply to %.60q = %.60q: body of %d bytes, %v; want %d", input, got, len(body), err, resp.ContentLength)
 		}
 		if rest, _ := io.ReadAll(in); len(rest) > 0 {
-			t.Fatalf("reply to %q = %q: %q follows it", input, got, rest)
+			t.Fatalf("reply to %.60q = %.60q: %q follows it", input, got, rest)
 		}
 	})
 }

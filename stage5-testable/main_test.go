@@ -16,7 +16,7 @@ func TestStage(t *testing.T) {
 		"accept-is-parked",
 		"without-a-network",
 		"manners",
+		"go-vet",
 		"command-line",
-		"patience-flag",
 	)
 }

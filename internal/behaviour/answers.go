@@ -15,7 +15,7 @@ import (
 // These commands say what the visitors see.
 
 // answer waits for a whole reply. TEXT is part of the page, or @FILE, a file of the
-// server's folder that is the page. In a script about manners the connection has to end well
+// server's folder that is the page, or !TEXT, which is no part of it. In a script about manners the connection has to end well
 // too: of a server that is held to them strictly, it has to end.
 func answer(s *story, args []string) {
 	statuses := strings.Split(args[1], "|")
@@ -24,7 +24,8 @@ func answer(s *story, args []string) {
 		over := s.await(func() bool { return v.Ended() || v.Complete() && !(s.manners && s.strict) })
 		switch {
 		case !over && v.Complete():
-			s.fatalf("%s has the answer %s, and the connection stays open after it. Who closes it?", v.Name, v.Status())
+			s.hint = "Is the connection closed when the reply is sent? See docs/stage1-blocking.md"
+			s.fatalf("%s has the answer %s, and the connection stays open after it.", v.Name, v.Status())
 		case !over && v.Replied():
 			s.fatalf("%s has the beginning of an answer, and its end does not come. "+
 				"How long does it say that it is, and who closes the connection?", v.Name)
@@ -41,7 +42,14 @@ func answer(s *story, args []string) {
 		}
 		page, err := v.Page(statuses...)
 		if err == nil && s.manners {
-			err = v.EndsWell()
+			err = v.EndsWell(s.strict)
+		}
+		if err != nil && !v.Replied() {
+			after := v.Arrived.Add(v.Stayed()).Sub(s.stopped)
+			if s.stopping && after > timeAtStop && !s.wantsSlowPage(v) {
+				s.undecidedf("%s was dropped %v after the server was to stop.", v.Name, after)
+			}
+			s.fatalf("%s: %v. Is there an error, or a deadline that is over?", v.Name, err)
 		}
 		if err != nil {
 			s.fatalf("%s: %v.", v.Name, err)
@@ -51,6 +59,10 @@ func answer(s *story, args []string) {
 		}
 	}
 }
+
+// timeAtStop is how long a stage that is to stop waits for requests that have arrived. On a
+// machine that is busy elsewhere it may be over before the stage has read one.
+const timeAtStop = 100 * time.Millisecond
 
 // wellFormed names all that is missing of the visitors' replies, and each thing once.
 func wellFormed(s *story, args []string) {
@@ -91,6 +103,10 @@ func (s *story) comparePage(v *visitor.Visitor, page, text string) {
 		if page != want {
 			s.fatalf("%s gets another page than %s: %d bytes, not %d:\n%s", v.Name, file, len(page), len(want), page)
 		}
+	} else if words, without := strings.CutPrefix(text, "!"); without {
+		if strings.Contains(page, words) {
+			s.fatalf("%s gets a page that repeats %q, which was sent: a browser takes it for HTML.", v.Name, words)
+		}
 	} else if !strings.Contains(page, text) {
 		s.fatalf("%s gets the wrong page: there is no %q in\n%s", v.Name, text, page)
 	}
@@ -106,7 +122,9 @@ func dropped(s *story, args []string) {
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
 			s.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
-		if stayed := v.Stayed(); !s.stopping && stayed < s.patience {
+		// One deadline for all that have come since the start is a little early. The next
+		// visitor shows what is wrong with it.
+		if stayed := v.Stayed(); !s.stopping && stayed < s.patience*3/4 {
 			s.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), s.patience)
 		}
 		// A visitor who was kept from sending for so long, by a machine that is busy
@@ -160,10 +178,18 @@ func waits(s *story, args []string) {
 			s.undecidedf("The slow page takes only %v, and was over before anybody could look.", s.slow)
 		case v.Replied():
 			s.fatalf("%s should still be waiting, and is answered already.", v.Name)
+		case v.Answered() && s.patience > 0 && v.Stayed() >= s.patience:
+			s.undecidedf("%s was dropped before anybody could look.", v.Name)
 		case v.Answered():
 			s.fatalf("%s should still be waiting, and was dropped.", v.Name)
 		}
 	}
+}
+
+// stays waits for longer than most servers bear with a silent visitor who drop them.
+func stays(s *story, args []string) {
+	s.srv.AwaitQuiet(2 * time.Second)
+	waits(s, args)
 }
 
 func inProgress(s *story, args []string) {

@@ -24,6 +24,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// The flags of testscript, which has registered them, are none of a stage's.
+func init() { flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError) }
+
 // Main is what a stage's TestMain calls: it lets the test binary be the
 // stage's server as well, when it is started under the name server.
 func Main(m *testing.M, main func()) {
@@ -36,21 +39,15 @@ func Main(m *testing.M, main func()) {
 		}
 	}
 	testscript.Main(m, map[string]func(){"server": func() {
-		flag.CommandLine = stageFlags()
+		flags := flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+		flag.VisitAll(func(f *flag.Flag) {
+			if !strings.HasPrefix(f.Name, "test.") {
+				flags.Var(f.Value, f.Name, f.Usage)
+			}
+		})
+		flag.CommandLine = flags
 		main()
 	}})
-}
-
-// stageFlags returns the flags of the stage without those of the testing package, which its
-// test binary has as well.
-func stageFlags() *flag.FlagSet {
-	flags := flag.NewFlagSet("server", flag.ExitOnError)
-	flag.VisitAll(func(f *flag.Flag) {
-		if !strings.HasPrefix(f.Name, "test.") {
-			flags.Var(f.Value, f.Name, f.Usage)
-		}
-	})
-	return flags
 }
 
 // Test checks that the stage in the current folder has the behaviours, which are

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,12 +26,12 @@ import (
 // story, as one of testscript's does.
 var usages = map[string]func(s *story, args []string){
 	// The server.
-	"limit-files N":                       limitFiles,
-	"start [FLAG...]":                     start,
-	"start-exits STATUS FLAGS PATTERN...": startExits,
-	"signal INT|TERM|QUIT":                signal,
-	"exits STATUS":                        exits,
-	"log TEXT at-least|at-most N":         log,
+	"limit-files N":                limitFiles,
+	"start [FLAG...]":              start,
+	"start-fails FLAGS PATTERN...": startFails,
+	"signal INT|TERM|STOP|CONT":    signal,
+	"exits STATUS":                 exits,
+	"log TEXT at-least|at-most N":  log,
 
 	// Visitors.
 	"connect NAME":             connect,
@@ -48,6 +49,7 @@ var usages = map[string]func(s *story, args []string){
 	"dropped NAME":              dropped,
 	"closed NAME [already]":     closed,
 	"waits [NAME...]":           waits,
+	"stays NAME":                stays,
 	"in-progress NAME":          inProgress,
 	"overtakes QUICK SLOW":      overtakes,
 	"in-order NAME NAME...":     inOrder,
@@ -57,16 +59,18 @@ var usages = map[string]func(s *story, args []string){
 	// What the system and the Go runtime say of the server.
 	"remember":                              remember,
 	"count WHAT at-least|at-most N":         count,
+	"rests":                                 rests,
 	"dump":                                  dump,
 	"goroutine 1|another|some STATE [FUNC]": goroutineIs,
 
 	// And for the rest.
 	"hint PAGE QUESTION [IN-GO]": hint,
 	"overlay FILE":               overlay,
+	"vet":                        vet,
 }
 
 // beforeStart are the commands that need no server.
-var beforeStart = []string{"limit-files", "start", "start-exits", "hint", "overlay"}
+var beforeStart = []string{"limit-files", "start", "start-fails", "hint", "overlay", "vet"}
 
 // commands makes testscript's commands of the usages. Each refuses a "!", and prints its
 // usage when the arguments are not as many as it says.
@@ -101,11 +105,18 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 }
 
 func hint(s *story, args []string) {
+	page := args[0]
+	if page == "own" {
+		page = "docs/your-own-server.md"
+		if i := slices.IndexFunc(Stages, func(stage Stage) bool { return stage.Folder == filepath.Base(s.program.Folder) }); i >= 0 {
+			page = Stages[i].Page()
+		}
+	}
 	s.hint = args[1]
 	if len(args) == 3 && s.program.Go && (s.strict || !s.manners) { // there it names functions of the stages
 		s.hint += " " + args[2]
 	}
-	s.hint += " See " + args[0]
+	s.hint += " See " + page
 }
 
 // overlay has the servers from here on built from the source as if FILE, which is the
@@ -130,6 +141,15 @@ func overlay(s *story, args []string) {
 	s.ts.Check(err)
 	s.ts.Defer(func() { program.Close() })
 	s.program = program
+}
+
+// vet wants go vet to find nothing in the server's source.
+func vet(s *story, args []string) {
+	cmd := exec.Command("go", "vet", ".")
+	cmd.Dir = s.program.Folder
+	if said, err := cmd.CombinedOutput(); err != nil {
+		s.ts.Fatalf("go vet says:%s", quote(string(said)))
+	}
 }
 
 // The server.
@@ -157,30 +177,31 @@ func limitFiles(s *story, args []string) {
 	}
 }
 
-// startExits wants the patterns, regular expressions, to match the output in upper or
-// lower case.
-func startExits(s *story, args []string) {
-	status, output, err := s.program.Run(s.options(strings.Fields(args[1])))
-	s.ts.Check(err)
-	if strconv.Itoa(status) != args[0] {
-		s.ts.Fatalf("With %s the server exits with status %d, not %s:%s", args[1], status, args[0], quote(output))
+// startFails starts the server with the flags, and wants it to end instead of listening. The
+// patterns, regular expressions, match how it has ended and what it has printed.
+func startFails(s *story, args []string) {
+	srv, err := s.program.Start(s.options(strings.Fields(args[0])))
+	if err == nil {
+		srv.Kill()
+		s.ts.Fatalf("With %s the server listens, and should end.", args[0])
 	}
-	for _, pattern := range args[2:] {
-		re, err := regexp.Compile("(?im)" + pattern)
-		s.ts.Check(err)
-		if !re.MatchString(output) {
-			s.ts.Fatalf("With %s the server prints nothing that matches %q:%s", args[1], pattern, quote(output))
+	for _, pattern := range args[1:] {
+		if !regexp.MustCompile("(?s)" + pattern).MatchString(err.Error()) {
+			s.ts.Fatalf("Nothing matches %q, with %s.\n%v", pattern, args[0], err)
 		}
 	}
 }
 
 func signal(s *story, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT,
+		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	sig, ok := signals[args[0]]
 	if !ok {
-		s.ts.Fatalf("no signal %s: there are INT, TERM and QUIT", args[0])
+		s.ts.Fatalf("no signal %s: there are INT, TERM, STOP and CONT", args[0])
 	}
-	s.stopping = true
+	if args[0] == "INT" || args[0] == "TERM" {
+		s.stopping, s.stopped = true, time.Now()
+	}
 	if err := s.srv.Signal(sig); err != nil {
 		s.fatalf("The server cannot be sent SIG%s: %v.", args[0], err)
 	}
@@ -196,7 +217,7 @@ func exits(s *story, args []string) {
 	}
 	state, err := s.srv.Wait(idle)
 	if err != nil {
-		s.fatalf("The server does not end.")
+		s.fatalf("The server does not end.%s", s.whereabouts())
 	}
 	s.ended = true
 	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
@@ -242,6 +263,10 @@ func (s *story) dial(name, request string) []*visitor.Visitor {
 	together := 1
 	if n > 1 {
 		together = s.together()
+	}
+	if s.strict && n > together && together < maxTogether {
+		s.hint = "" // no page has anything to do with it
+		s.fatalf("%d visitors come at once, and have to wait to be accepted in a queue.%s", n, s.roomInQueue())
 	}
 	for i := range n {
 		v := visitor.Connect(name, s.srv.Addr)
@@ -466,6 +491,25 @@ func (s *story) compare(c counter, before int, bound []string) {
 	if !holds {
 		s.fatalf("%s; %s %d were expected%s.", strings.Replace(c.says, "%d", strconv.Itoa(n), 1),
 			strings.ReplaceAll(bound[0], "-", " "), limit, since)
+	}
+}
+
+// mostAtRest is the share of a processor that a server may use that has nothing to do: one that
+// looks for a visitor every millisecond uses several hundredths.
+const mostAtRest = 0.01
+
+// rests looks at a quiet server for as long as nothing more is expected of one.
+func rests(s *story, args []string) {
+	s.ts.Check(s.settle())
+	before, err := s.srv.CPU()
+	s.ts.Check(err)
+	began := time.Now()
+	s.srv.AwaitQuiet(server.Idle)
+	after, err := s.srv.CPU()
+	s.ts.Check(err)
+	if share := float64(after-before) / float64(time.Since(began)); share > mostAtRest {
+		s.fatalf("The server has nothing to do, and uses %.1f %% of a processor: it looks again and again.%s",
+			100*share, s.whereabouts())
 	}
 }
 

@@ -22,10 +22,10 @@ type group struct {
 // the manners. Where several fail, the first of them in this order is told in full: it is
 // the nearest to the cause.
 var groups = []group{
-	{"serves its pages", "pages", "home slow"},
+	{"serves its pages", "pages", "home the-next-visitor slow rests"},
 	{"serves one visitor at a time", "one-at-a-time", "slow-request silent-visitor take-turns"},
 	{"serves many visitors at once", "many-at-once",
-		"slow-request silent-visitor half-a-request each-their-own fifty-slow-requests"},
+		"slow-request silent-visitor many-slow-requests half-a-request each-their-own"},
 	{"holds a thread while it waits", "waiting-holds-a-thread", "accept read"},
 	{"holds a thread for each visitor", "thread-per-visitor", "silent-visitors"},
 	{"waits without holding a thread", "waiting-is-free", "accept silent-visitors"},
@@ -33,7 +33,7 @@ var groups = []group{
 		"slow-request-is-not-dropped silent-visitor-is-dropped chatterbox-is-dropped"},
 	{"ends at once when it is interrupted", "waiting-holds-a-thread", "interrupted"},
 	{"stops in good order", "waiting-is-free",
-		`interrupted-while-idle interrupted-while-serving terminated-while-serving
+		`interrupted-while-idle interrupted-at-once interrupted-while-serving terminated-while-serving
 		interrupted-with-a-silent-visitor interrupted-as-a-request-comes interrupted-twice`},
 	{"serves each visitor in goroutine 1", "goroutine-1-serves", "slow-request"},
 	{"has goroutine 1 await the handler", "goroutine-1-awaits", "slow-request"},
@@ -43,8 +43,8 @@ var groups = []group{
 	{"answers as HTTP asks", manners, `reply not-found few-writes packets half-a-request cut-short
 		one-request not-http request-line odd-headers cookies too-long visitor-resets
 		visitors-leave accept-fails no-descriptors-left`},
+	{"passes go vet", "go-vet", "finds-nothing"},
 	{"has a command line that is easy to get right", "command-line", "mistakes"},
-	{"has a command line that is easy to get right", "patience-flag", "mistakes"},
 	{"shows what a forgotten await does", "forgotten-await", "forgotten"},
 }
 
@@ -105,15 +105,15 @@ func (s Stage) Has(behaviour string) bool { return slices.Contains(s.Behaviours,
 // Stages are the five, from the first on.
 var Stages = []Stage{
 	{1, "stage1-blocking", "a server answers at all", []string{"pages",
-		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves", manners, "command-line"}},
+		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves", manners, "go-vet", "command-line"}},
 	{2, "stage2-sequential-async", "the handler runs in a goroutine of its own", []string{"pages", "one-at-a-time",
-		"waiting-holds-a-thread", "goroutine-1-awaits", manners, "command-line", "forgotten-await"}},
+		"waiting-holds-a-thread", "goroutine-1-awaits", manners, "go-vet", "command-line", "forgotten-await"}},
 	{3, "stage3-spawned", "no visitor waits for another", []string{"pages", "many-at-once",
-		"waiting-holds-a-thread", "thread-per-visitor", "accept-holds-a-thread", manners, "command-line"}},
+		"waiting-holds-a-thread", "thread-per-visitor", "accept-holds-a-thread", manners, "go-vet", "command-line"}},
 	{4, "stage4-nonblocking-accept", "waiting for a visitor holds no thread", []string{"pages", "many-at-once",
-		"waiting-is-free", "accept-is-parked", manners, "command-line", "patience-flag"}},
+		"waiting-is-free", "accept-is-parked", manners, "go-vet", "command-line"}},
 	{5, "stage5-testable", "the handler can be tested without a network", []string{"pages", "many-at-once",
-		"waiting-is-free", "accept-is-parked", "without-a-network", manners, "command-line", "patience-flag"}},
+		"waiting-is-free", "accept-is-parked", "without-a-network", manners, "go-vet", "command-line"}},
 }
 
 // A Row is a line of the README's table, which is true of a server or not.

@@ -27,8 +27,10 @@ type story struct {
 
 	files    int // the limit on open files, where -1 is none
 	srv      *server.Server
-	stopping bool               // the server has been sent a signal
+	stopping bool               // the server has been told to stop
+	stopped  time.Time          // when it was
 	ended    bool               // the script has seen the server's end
+	busy     bool               // some thread of the server is always busy
 	slow     time.Duration      // how long GET /sleep takes
 	patience time.Duration      // how long a visitor may take to ask, if the script has said so
 	visitors []*visitor.Visitor // in the order in which they came
@@ -72,6 +74,7 @@ func start(s *story, args []string) {
 		s.srv, s.hint = nil, "" // the story has not begun
 		s.ts.Fatalf("%v", err)
 	}
+	s.busy = false
 	s.srv, s.stopping, s.ended, s.unserved, s.noted = srv, false, false, 0, nil
 	s.ts.Setenv("ADDR", srv.Addr)
 }
@@ -86,9 +89,13 @@ func (s *story) options(args []string) server.Options {
 	return opt
 }
 
-// endHint is the hint of a server that does not end, whatever the story was about.
-const endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
-	"See docs/stage4-nonblocking-accept.md"
+// endHint is the hint of a server that does not end, whatever the story was about, and
+// endHintInGo is that of one of which it is said where goroutine 1 is.
+const (
+	endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
+		"See docs/stage4-nonblocking-accept.md"
+	endHintInGo = "What does goroutine 1 wait for, and does the signal end that? See docs/stage4-nonblocking-accept.md"
+)
 
 // finish is how every server of every story ends, unless the script has seen its
 // end: it is still running, and idle; interrupted, it ends; and it has printed
@@ -107,7 +114,11 @@ func (s *story) finish() error {
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
 		s.goesOn, s.hint = true, endHint
-		return s.fail("The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).")
+		if s.program.Go {
+			s.hint = endHintInGo
+		}
+		return s.fail("The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).%s",
+			s.whereabouts())
 	}
 	s.ended = true
 	return s.checkOutput()
@@ -177,7 +188,8 @@ func (s *story) settle() error {
 	case s.srv.Exited():
 		return s.fail("The server should be running still.")
 	}
-	return s.fail("The server is never idle: some thread of it is always busy.")
+	s.busy = true
+	return s.fail("The server is never idle.%s", s.whereabouts())
 }
 
 // Failing.
@@ -210,26 +222,32 @@ func (s *story) stuckf(v *visitor.Visitor, format string, args ...any) {
 			seen += fmt.Sprintf("\nThe server has accepted %s's connection, and not read what was sent.", v.Name)
 		}
 	}
-	quiet := s.srv.AwaitQuiet(server.Settled)
-	if !quiet && !s.srv.Exited() {
-		seen += "\nSome thread of the server is always busy."
+	s.fatalf("%s%s", seen, s.whereabouts())
+}
+
+// whereabouts says, in lines of their own, where the goroutines of a Go program are. It ends
+// the server.
+func (s *story) whereabouts() string {
+	seen := ""
+	if s.busy || !s.srv.AwaitQuiet(server.Settled) && !s.srv.Exited() {
+		s.busy = true
+		seen = "\nSome thread of the server is always busy."
 	}
-	if s.program.Go && quiet {
-		before := len(s.srv.Log())
-		s.srv.Signal(syscall.SIGQUIT)
-		if s.srv.Await(server.Idle, s.srv.Exited) {
-			s.ended = true
-			seen += "\n" + summary(Goroutines(s.srv.Log()[before:]))
-		}
+	before := len(s.srv.Log())
+	if !s.program.Go || s.srv.Signal(syscall.SIGQUIT) != nil || !s.srv.Await(server.Idle, s.srv.Exited) {
+		return seen
 	}
-	s.fatalf("%s", seen)
+	s.ended = true
+	return seen + "\n" + summary(Goroutines(s.srv.Log()[before:]))
 }
 
 // fail makes an error of what was seen. It adds how the server has ended, if it has, and
 // what it has printed beyond that it is listening, if anything.
 func (s *story) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
-	s.srv.Await(server.Settled, s.srv.Exited) // one that dies drops its visitors first
+	if !s.busy {
+		s.srv.Await(server.Settled, s.srv.Exited) // one that dies drops its visitors first
+	}
 	if s.srv.Exited() && !s.ended {
 		s.died = true
 		state, _ := s.srv.Wait(0)

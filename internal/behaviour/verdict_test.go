@@ -33,11 +33,11 @@ func results(fails, skips string) []Result {
 }
 
 const (
-	inGo  = "goroutine-1-serves goroutine-1-awaits accept-holds-a-thread accept-is-parked waiting-holds-a-thread/accept waiting-holds-a-thread/read waiting-is-free/accept without-a-network command-line patience-flag forgotten-await"
+	inGo  = "goroutine-1-serves goroutine-1-awaits accept-holds-a-thread accept-is-parked waiting-holds-a-thread/accept waiting-holds-a-thread/read waiting-is-free/accept without-a-network go-vet command-line forgotten-await"
 	stops = "waiting-is-free/interrupted-while-idle waiting-is-free/interrupted-while-serving waiting-is-free/terminated-while-serving waiting-is-free/interrupted-twice"
 	// Nor can its patience be set.
 	noSlowPage = " pages/slow one-at-a-time/slow-request one-at-a-time/take-turns many-at-once/slow-request many-at-once/each-their-own" +
-		" many-at-once/fifty-slow-requests waiting-is-free/slow-request-is-not-dropped waiting-is-free/silent-visitor-is-dropped" +
+		" many-at-once/many-slow-requests waiting-is-free/slow-request-is-not-dropped waiting-is-free/silent-visitor-is-dropped" +
 		" waiting-is-free/chatterbox-is-dropped waiting-holds-a-thread/interrupted waiting-is-free/interrupted-while-idle " + stops
 	serial    = "many-at-once waiting-is-free thread-per-visitor "
 	allAtOnce = "one-at-a-time goroutine-1-serves goroutine-1-awaits "
@@ -61,9 +61,9 @@ var placed = []struct {
 		1, "is at stage 1", "it has goroutine 1 await the handler", "goroutine-1-awaits/slow-request"},
 	{"stage 2", serial + "goroutine-1-serves accept-holds-a-thread accept-is-parked without-a-network", "", 0,
 		2, "is at stage 2", "it serves many visitors at once", "many-at-once/slow-request"},
-	{"four at a time", "one-at-a-time many-at-once/fifty-slow-requests waiting-is-free thread-per-visitor", inGo, 4,
-		1, "is between stages 1 and 3: it serves 4 at a time", "it serves many visitors at once", "many-at-once/fifty-slow-requests"},
-	{"an event loop that is blocked", "one-at-a-time/silent-visitor many-at-once/slow-request many-at-once/fifty-slow-requests thread-per-visitor " + stops, inGo, 1,
+	{"four at a time", "one-at-a-time many-at-once/many-slow-requests waiting-is-free thread-per-visitor", inGo, 4,
+		1, "is between stages 1 and 3: it serves 4 at a time", "it serves many visitors at once", "many-at-once/many-slow-requests"},
+	{"an event loop that is blocked", "one-at-a-time/silent-visitor many-at-once/slow-request many-at-once/many-slow-requests thread-per-visitor " + stops, inGo, 1,
 		1, "is between stages 1 and 3: silent visitors delay nobody, and one slow request delays everybody: it blocks the event loop",
 		"it serves many visitors at once", "many-at-once/slow-request"},
 	{"reads before it goes on", "one-at-a-time/slow-request one-at-a-time/take-turns many-at-once/silent-visitor many-at-once/half-a-request waiting-is-free thread-per-visitor", inGo, 0,
@@ -94,7 +94,7 @@ var placed = []struct {
 func TestPlace(t *testing.T) {
 	for _, test := range placed {
 		all := results(test.fails, test.skips)
-		all[slices.Index(Scripts(), "many-at-once/fifty-slow-requests")].AtATime = test.atATime
+		all[slices.Index(Scripts(), "many-at-once/many-slow-requests")].AtATime = test.atATime
 		got := Place(all)
 		first := ""
 		if got.First != nil {

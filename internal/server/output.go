@@ -64,8 +64,9 @@ func (s *Server) Flooded() bool { return len(s.log.String()) > mostOutput }
 
 // output keeps the first megabyte of what is written to it, and a byte more.
 type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // has one in it when something has been written
 }
 
 const mostOutput = 1 << 20
@@ -74,6 +75,10 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text.Write(p[:min(len(p), mostOutput+1-o.text.Len())])
+	select {
+	case o.written <- struct{}{}:
+	default:
+	}
 	return len(p), nil
 }
 

@@ -36,6 +36,7 @@ func probe() map[string]bool {
 	}
 	return map[string]bool{
 		"work":          tellsWork(self, other),
+		"processor":     tellsWork(self, other),
 		"requests":      tellsRequests(),
 		"threads":       threads > 0 && threads <= created,
 		"descriptors":   after > 0 && after >= before, // others may come and go

@@ -234,6 +234,7 @@ func freePort() string {
 // launch starts a process and sees to its output and its end.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	s := &Server{program: p, exited: make(chan struct{}), deadline: opt.Deadline}
+	s.log.written = make(chan struct{}, 1)
 	printed, output, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -271,24 +272,4 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 		self.Close()
 	}()
 	return s, nil
-}
-
-// Run starts the program with nothing but args, and waits until it ends. It
-// returns the exit status and both output streams in one. It is an error if the
-// program listens instead, or does nothing at all.
-func (p *Program) Run(opt Options) (status int, output string, err error) {
-	s, err := p.launch(slices.Concat(p.argv, opt.Args), opt)
-	if err != nil {
-		return 0, "", err
-	}
-	defer s.Kill()
-	listens := func() bool { return listening.MatchString(s.Log()) }
-	s.Await(idleStart, func() bool { return listens() || s.Exited() })
-	switch args := strings.Join(opt.Args, " "); {
-	case listens():
-		return 0, "", fmt.Errorf("With %s the server listens, and should end.", args)
-	case !s.Exited():
-		return 0, "", fmt.Errorf("With %s the server does not end.%s", args, s.Quote())
-	}
-	return s.state.ExitCode(), s.Log(), nil
 }

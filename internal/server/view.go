@@ -58,7 +58,7 @@ func needsReports() bool {
 
 // Sees says whether something can be seen of the program's servers: what they are at
 // ("work"), what they have read ("requests"), their "threads", "descriptors", "zombies", memory
-// ("MiB"), "address-space", and whether a "file-limit" can be set while they run.
+// ("MiB"), "address-space", "processor" time, and whether a "file-limit" can be set while they run.
 func (p *Program) Sees(what string) bool {
 	if p.Reports && needsReports() {
 		return selfSees[what]

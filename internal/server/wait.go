@@ -109,7 +109,7 @@ func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bo
 	case !s.Sees("work"):
 		quiet += (blindFactor - 1) * min(quiet, unknown) // timers take no longer than elsewhere
 	}
-	for w := s.newWatch(); !cond(); time.Sleep(interval) {
+	for w := s.newWatch(); !cond(); s.pause() {
 		if s.Exited() {
 			quiet = min(quiet, Settled) // replies that it sent before it ended may still arrive
 		}
@@ -120,6 +120,15 @@ func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bo
 		}
 	}
 	return true, false
+}
+
+// pause waits for the next look, which comes at once when the server has printed something: it
+// may then be told to stop at the very moment when it says that it listens.
+func (s *Server) pause() {
+	select {
+	case <-time.After(interval):
+	case <-s.log.written:
+	}
 }
 
 // A watch measures how long a server has been quiet.

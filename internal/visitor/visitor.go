@@ -39,6 +39,7 @@ type Visitor struct {
 	leave bool      // no more is sent once a whole reply has come
 
 	said     string        // all that has been given to Send, and once what was to SendTimes
+	given    int           // how many bytes that is
 	sent     chan struct{} // closed once all that was to be sent is, or cannot be
 	sendErr  error
 	asked    time.Time     // when the first byte was sent
@@ -164,6 +165,9 @@ func (v *Visitor) Send(pieces ...string) {
 // SendTimes is Send for a text that is sent so many times, with as few writes as are
 // reasonable. Go sets TCP_NODELAY, so that a small write is a packet.
 func (v *Visitor) SendTimes(n int, text string) {
+	v.mu.Lock()
+	v.given += n * len(text)
+	v.mu.Unlock()
 	v.enqueue(text, func() error {
 		most := max(1, 64<<10/max(1, len(text))) // of them in a write
 		for chunk := strings.Repeat(text, min(n, most)); n > 0; n -= most {

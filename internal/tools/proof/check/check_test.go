@@ -164,7 +164,7 @@ var places = []struct {
 	}},
 	{"pool-of-four", 1, []string{
 		"has not reached stage 3: it is between stages 1 and 3: it serves 4 at a\ntime.",
-		"\nMake this hold first: many-at-once/fifty-slow-requests, line ",
+		"\nMake this hold first: many-at-once/many-slow-requests, line ",
 	}},
 	{"event-loop", 1, []string{
 		"it is between stages 1 and 3: silent visitors",

@@ -1,5 +1,5 @@
 // Package mutants tests the stories under testdata of the workbook. Its table,
-// testdata/*.txtar here, has mistakes that a reader could make in one step, as patches
+// testdata/mistakes here, has mistakes that a reader could make in one step, as patches
 // of the real stages, and for each the story that has to lead, the reason that it
 // has to give and the hint that has to be under it. There are variants of the stages as
 // well which are right, and have to pass. There is nothing in this package but tests.
@@ -16,14 +16,13 @@
 //   - EINTR or ECONNABORTED from accept as failures. The runtime restarts what a
 //     signal interrupts, and Linux reports no visitor who has left.
 //   - The second socket of blocking.go left open. It is a descriptor more, for good.
-//   - A deadline in the past for a visitor whose request arrives as the stop begins. What has
-//     arrived is read before the signal has come so far: 20 visitors of 20 were answered.
 //   - Who is dropped from the backlog at the stop. Whether they were accepted before it
 //     is chance in a right server, too.
-//   - A listen backlog of 2. The system lets visitors connect again and again until
-//     they are accepted; that takes longer, and nothing here depends on time.
+//   - A lock while the reply is written. The socket's buffer takes the whole of it, even if the
+//     visitor reads nothing.
+//   - handlers.Wait deferred in the accept loop. It costs some 50 bytes for each visitor.
 //   - A limit on visitors above 1,000, a wait of more than six seconds. Nobody
 //     waits so long for a test.
-//   - Closing twice, a line of the log for each request, an await whose channel is not
+//   - Closing a connection twice, a line of the log for each request, an await whose channel is not
 //     closed by defer. They are a matter of taste, and in the table as right.
 package mutants

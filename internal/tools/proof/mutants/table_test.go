@@ -36,12 +36,17 @@ type edit struct {
 	old, new []string
 }
 
-// readTable reads the files of the table. Each of them is an archive, and a mutant is
-// a file in it.
+// readTable reads the files of the table, each of which has the mutants of one story, or, in
+// nothing.txtar, those that are right. It is an archive, and a mutant is a file in it.
 func readTable() ([]*mutant, error) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		return nil, err
+	const folder = "testdata/mistakes/"
+	var files []string
+	for _, pattern := range []string{"*.txtar", "*/*.txtar"} {
+		found, err := filepath.Glob(folder + pattern)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
 	}
 	var table []*mutant
 	for _, file := range files {
@@ -49,8 +54,9 @@ func readTable() ([]*mutant, error) {
 		if err != nil {
 			return nil, err
 		}
+		leads := strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), folder), ".txtar")
 		for _, f := range archive.Files {
-			m, err := parse(f.Name, string(f.Data))
+			m, err := parse(f.Name, leads, string(f.Data))
 			if slices.ContainsFunc(table, func(other *mutant) bool { return other.title() == m.title() }) {
 				err = cmp.Or(err, fmt.Errorf("a second one of the name"))
 			}
@@ -65,12 +71,17 @@ func readTable() ([]*mutant, error) {
 
 var fileName = regexp.MustCompile(`^[\w-]+\.(go|html)$`)
 
-// parse reads a mutant: lines of a name and a value, and then edits, which name a file of
-// the stage and go on with lines that begin with a minus, a plus or a blank, as those of
-// diff. An empty line ends an edit.
-func parse(name, text string) (*mutant, error) {
-	m := &mutant{name: name}
-	file, goesOn := "", false
+// parse reads a mutant, whose title is as in "stage 3: go deleted": lines of a name and a value,
+// and then edits of main.go, or of the file of the stage that stands before them, with
+// lines that begin with a minus, a plus or a blank, as those of diff. An empty line ends an edit.
+func parse(title, leads, text string) (*mutant, error) {
+	m := &mutant{leads: leads}
+	if n, err := fmt.Sscanf(title, "stage %d:", &m.stage.Number); n != 1 || m.stage.Number > len(behaviour.Stages) {
+		return m, fmt.Errorf("names no stage: %v", err)
+	}
+	m.stage = behaviour.Stages[m.stage.Number-1]
+	_, m.name, _ = strings.Cut(title, ": ")
+	file, goesOn := "main.go", false
 	for line := range strings.SplitSeq(text, "\n") {
 		key, value, _ := strings.Cut(line, " ")
 		switch {
@@ -97,8 +108,8 @@ func parse(name, text string) (*mutant, error) {
 		}
 	}
 	switch {
-	case m.stage.Number == 0 || m.leads == "" || len(m.edits) == 0:
-		return m, fmt.Errorf("names no stage, no story that leads, or no edit")
+	case len(m.edits) == 0:
+		return m, fmt.Errorf("has no edit")
 	case m.leads != "nothing" && m.because == nil:
 		return m, fmt.Errorf("gives no reason")
 	}
@@ -107,9 +118,7 @@ func parse(name, text string) (*mutant, error) {
 
 func (m *mutant) set(key, value string) (err error) {
 	switch key {
-	case "stage":
-		m.stage = behaviour.Stages[value[0]-'1']
-	case "leads":
+	case "leads": // of several that may, this one included
 		m.leads = value
 	case "because":
 		m.because, err = regexp.Compile(value)
