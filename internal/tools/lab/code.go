@@ -140,7 +140,7 @@ type goroutines struct {
 	Lines map[string][3]int `json:"lines"`
 }
 
-// countGoroutines reads a dump of all goroutines.
+// countGoroutines reads a dump of all goroutines, of which it keeps nothing.
 func countGoroutines(dump string) goroutines {
 	told := goroutines{Stack: []string{}, Waits: map[string]int{}, Lines: map[string][3]int{}}
 	for _, g := range behaviour.Goroutines(dump) {
@@ -150,13 +150,14 @@ func countGoroutines(dump string) goroutines {
 		header, _, _ := strings.Cut(g.Text, "\n")
 		holds := g.State == "syscall" || g.State == "running" || strings.Contains(header, "locked to thread")
 		told.Total++
-		told.Waits[g.State]++
+		state := strings.Clone(g.State)
+		told.Waits[state]++
 		if holds && !strings.Contains(g.Text, ".Accept(") {
 			told.Held++
 		}
 		lines := ownLines(g.Text)
 		if g.ID == "1" {
-			told.Place, told.Wait, told.Stack = place(g), g.State, lines
+			told.Place, told.Wait, told.Stack = place(g), state, lines
 			continue
 		}
 		for i, line := range lines {
@@ -206,7 +207,7 @@ func ownLines(text string) (lines []string) {
 		at, _, _ = strings.Cut(at[strings.LastIndex(at, "/")+1:], " ")
 		if _, line, ok := strings.Cut(at, ":"); ok {
 			if _, err := strconv.Atoi(line); err == nil && !slices.Contains(lines, at) {
-				lines = append(lines, at)
+				lines = append(lines, strings.Clone(at))
 			}
 		}
 	}

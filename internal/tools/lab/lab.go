@@ -22,6 +22,7 @@ type lab struct {
 	scenes  []scene
 	clock   clock
 	board   *board
+	pace    time.Duration // from one step of a scene to the next, at least, so that one can follow
 
 	mu      sync.Mutex
 	names   map[string]int // how many visitors of a kind have come so far
@@ -44,7 +45,7 @@ func newLab(temp string, number int, own string) (*lab, error) {
 	if own != "" {
 		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
 	}
-	l := &lab{root: root, names: map[string]int{}, board: newBoard(len(stages))}
+	l := &lab{root: root, names: map[string]int{}, board: newBoard(len(stages)), pace: 1500 * time.Millisecond}
 
 	// The file that tells of goroutines is laid over each server's package. The server's
 	// folder is not written to.

@@ -38,13 +38,12 @@ type recited struct {
 // An entry is an event, with its time and its name.
 type entry [3]any
 
-var paceOfShow = pace
-
 const recorded = "docs/lab/recordings.js"
 
 // TestRecordings plays the scenes, and holds what happens against what was recorded: who is accepted, served and
 // gone in which order, and which answers are right. With -update it records them.
 func TestRecordings(t *testing.T) {
+	t.Parallel()
 	b := open(t, 0, "")
 	made := recordings{Made: fmt.Sprintf("Recorded on %s, on %s with %d processors, with %s.",
 		time.Now().Format("2 January 2006"), system(), runtime.NumCPU(), runtime.Version())}
@@ -141,6 +140,7 @@ func (b *browser) record(scene, act int) recited {
 			json.Unmarshal([]byte(e.data), &panel)
 			const most = 4000 // bytes, which show what a dump is like
 			dump := panel["dump"].(string)
+			delete(panel["stage"].(map[string]any), "Behaviours")
 			panel["from"], panel["url"], panel["dump"] = 0, "", dump[:min(len(dump), most)]
 			panels[int(panel["id"].(float64))] = entry{at, e.name, panel}
 		case "scene":
@@ -281,10 +281,10 @@ func (b *browser) compare(t *testing.T, r recited) {
 	}
 	a := &b.lab.scenes[r.Scene].Acts[r.Act]
 	slow, patience := a.Slow, a.Patience
-	defer func() { a.Slow, a.Patience, pace = slow, patience, paceOfShow }()
+	defer func() { a.Slow, a.Patience = slow, patience }()
 	var differs []string
 	for _, speed := range speeds {
-		a.Slow, a.Patience, pace = slow/speed, patience/speed, 0
+		a.Slow, a.Patience, b.lab.pace = slow/speed, patience/speed, 0
 		p := b.perform(r.Scene, r.Act)
 		differs = nil
 		for _, s := range p.Seen {
@@ -382,11 +382,11 @@ func TestBroken(t *testing.T) {
 func (b *browser) differ(t *testing.T, r recited) {
 	a := &b.lab.scenes[r.Scene].Acts[r.Act]
 	slow, patience := a.Slow, a.Patience
-	defer func() { a.Slow, a.Patience, pace = slow, patience, paceOfShow }()
+	defer func() { a.Slow, a.Patience = slow, patience }()
 	_, was := r.lanes(0)
 	var same []string
 	for _, speed := range speeds {
-		a.Slow, a.Patience, pace = slow/speed, patience/speed, 0
+		a.Slow, a.Patience, b.lab.pace = slow/speed, patience/speed, 0
 		p := b.perform(r.Scene, r.Act)
 		same = nil
 		for _, br := range breaks {

@@ -114,9 +114,6 @@ func (l *lab) end(err error) {
 	}
 }
 
-// pace is how long it is from one step to the next, at least, so that one can follow.
-var pace = 1500 * time.Millisecond
-
 // play starts the servers anew and makes the steps. A step is made when all servers have come to rest
 // after the one before and have told where their goroutines are: only the show depends on how fast that is.
 func (l *lab) play(ctx context.Context, a *play) error {
@@ -131,11 +128,11 @@ func (l *lab) play(ctx context.Context, a *play) error {
 		return err
 	})
 	a.From = l.clock.ms()
-	a.Until = a.From + int64(len(a.act.Steps)+1)*pace.Milliseconds() + int64(1000*(a.act.Slow+1))
+	a.Until = a.From + int64(len(a.act.Steps)+1)*l.pace.Milliseconds() + int64(1000*(a.act.Slow+1))
 	for _, s := range a.act.Steps {
 		l.board.show(theScene, "scene", a)
 		select {
-		case <-time.After(pace):
+		case <-time.After(l.pace):
 		case <-ctx.Done():
 		}
 		told := func(p *panel) bool { return p.dumps >= 2 || !p.Go }
