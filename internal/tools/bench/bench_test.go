@@ -148,8 +148,8 @@ func BenchmarkComputing(b *testing.B) {
 	}
 }
 
-// computing writes what go build is to take for a stage's main.go: it computes instead of sleeping.
-func computing(b *testing.B, stage string) (overlay string) {
+// computing writes an overlay for go build, in which a stage computes instead of sleeping.
+func computing(b *testing.B, stage string) string {
 	main, err := filepath.Abs(filepath.Join(stage, "main.go"))
 	check(b, err)
 	text, err := os.ReadFile(main)
@@ -169,12 +169,11 @@ func compute() {
 	computed = x
 }
 `
-	dir := filepath.Join(os.TempDir(), "computing-"+stage)
-	check(b, errors.Join(os.MkdirAll(dir, 0o777),
-		os.WriteFile(filepath.Join(dir, "main.go"), []byte(computed), 0o666),
-		os.WriteFile(filepath.Join(dir, "overlay.json"),
-			fmt.Appendf(nil, `{"Replace": {%q: %q}}`, main, filepath.Join(dir, "main.go")), 0o666)))
-	return filepath.Join(dir, "overlay.json")
+	dir := b.TempDir()
+	replaced, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
+	check(b, os.WriteFile(replaced, []byte(computed), 0o666))
+	check(b, os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, main, replaced), 0o666))
+	return overlay
 }
 
 // report measures visitors who ask for a page for some time, a number of them at any time: each
