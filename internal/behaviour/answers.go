@@ -356,7 +356,8 @@ func overlap(s *story, args []string) {
 	}
 	for _, v := range crowd {
 		// A right server may look for visitors only now and then, and accept one at each look.
-		if !s.srv.Await(server.Idle, func() bool { return s.hasRead(v) || v.Answered() }) {
+		// One that sleeps for longer than that is serving somebody.
+		if !s.srv.Await(s.slow/2, func() bool { return s.hasRead(v) || v.Answered() }) {
 			break
 		}
 	}

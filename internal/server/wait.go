@@ -155,6 +155,9 @@ func (w *watch) quietFor(wanted time.Duration) time.Duration {
 	passed := min(now.Sub(w.last), mostQuiet)
 	w.last = now
 	cpu, err := w.server.CPU()
+	if err != nil {
+		cpu = w.cpu
+	}
 	unchanged := err == nil && cpu == w.cpu
 	worked := max(cpu-w.cpu, 0) // a child that has ended takes its time with it
 	w.cpu, w.worked = cpu, w.worked+worked
