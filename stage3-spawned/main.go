@@ -3,7 +3,7 @@
 // It serves GET /, and GET /sleep, which is slow; anything else gets a 404.
 //
 // Every wait for a visitor holds an operating system thread, so 10,000 silent
-// visitors end the program. Nothing can end such a wait. Stage 4 changes that.
+// visitors end the program. It cannot end such a wait. Stage 4 changes that.
 package main
 
 import (
