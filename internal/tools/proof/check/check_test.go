@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -71,7 +72,7 @@ func check(t *testing.T, args ...string) *session {
 	folder := t.TempDir()
 	s := &session{exec.Command(filepath.Join(binaries, "check")), filepath.Join(folder, "output"), filepath.Join(folder, "pids"), t.TempDir(), elsewhere}
 	for _, arg := range args {
-		s.Args = append(s.Args, strings.ReplaceAll(arg, "SERVERS", exe))
+		s.Args = append(s.Args, strings.NewReplacer("SERVERS", exe, "ELSEWHERE", elsewhere).Replace(arg))
 	}
 	s.Env = append(s.Environ(), "SERVERS="+exe, "PIDS="+s.pids, "TMPDIR="+s.temp, "ELSEWHERE="+elsewhere)
 	return s
@@ -245,6 +246,16 @@ var examinations = []struct {
 		[]string{`does not say "listening on http://HOST:PORT".`, "It listens on ELSEWHERE, whatever -addr says: try AT=ELSEWHERE."}},
 	{"at another port", []string{"-server", "'SERVERS' port-in-the-source", "-at", "127.0.0.1:9"}, 1,
 		[]string{"does not listen on 127.0.0.1:9.", "It listens on ELSEWHERE: try AT=ELSEWHERE."}},
+	{"four at a time, at its own port", []string{"-server", "'SERVERS' four-at-its-own-port", "-at", "ELSEWHERE"}, 0,
+		[]string{"GET /sleep takes 1s.\n",
+			"\nmany-at-once/slow-request  ", "left out: the patience of the server cannot be set\n",
+			"Your server is between stages 1 and 3: it serves 4 at a time."}},
+	{"ends when a visitor says nothing", []string{"-server", "'SERVERS' asks-or-panics", "-at", "ELSEWHERE", "-stage", "1"}, 0,
+		[]string{"GET /sleep takes 1s.\n", "Your server is at stage 1"}},
+	{"no slow page", []string{"-server", "'SERVERS' port-in-the-source", "-at", "ELSEWHERE", "-slow-page", "/"}, 0,
+		[]string{`It does not print "listening on http://...": check tries ELSEWHERE until it answers.`, "It has no slow page: GET / gets 200 after ", "say which: SLOW=/path.", "Your server is at stage 1, or 2"}},
+	{"a port and a time in the command", []string{"-server", "'SERVERS' go-handle -addr {addr} -slow {slow}"}, 0,
+		[]string{"Your server is past stage 3: a wait holds no thread."}},
 	{"no such flag", []string{"-server", "'SERVERS' no-such-flag"}, 1,
 		[]string{"ended (exit status 2) before it listened. It printed:\n\tflag provided but not defined: -addr", "SERVER='python3 mine.py {port}'", "AT=127.0.0.1:7878"}},
 	{"reads past the end", []string{"-server", "'SERVERS' reads-past-the-end"}, 1,
@@ -295,6 +306,45 @@ var examinations = []struct {
 		[]string{"> visit anna /\n> answer anna 200 Hello!\n", "\npages/home passed\n"}},
 	{"one story that does not", []string{"-server", "../../../../stage3-spawned", "-tell", "waiting-is-free/accept"}, 1,
 		[]string{"> dump\n", "\n\ntestdata/waiting-is-free/accept.txtar, line ", "Expected some goroutine [IO wait] in accept."}},
+}
+
+// starters are the servers to begin with, and what each needs to be built and run.
+var starters = []struct {
+	language, build, server string
+}{
+	{"go", "", "./docs/examples/start/go"},
+	{"python3", "", "python3 docs/examples/start/start.py {port} {slow-seconds}"},
+	{"node", "", "node docs/examples/start/start.js {port} {slow-seconds}"},
+	{"javac", "javac -d TEMP docs/examples/start/Start.java", "java -cp TEMP Start {port} {slow-seconds}"},
+	{"rustc", "rustc -o TEMP/start docs/examples/start/start.rs", "TEMP/start {port} {slow-seconds}"},
+	{"gcc", "gcc -Wall -Werror -o TEMP/start docs/examples/start/start.c", "TEMP/start {port} {slow-seconds}"},
+}
+
+func TestStarters(t *testing.T) {
+	for _, starter := range starters {
+		t.Run(starter.language, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(starter.language); err != nil {
+				t.Skip(err)
+			}
+			temp := t.TempDir()
+			if argv := strings.Fields(strings.ReplaceAll(starter.build, "TEMP", temp)); len(argv) > 0 {
+				build := exec.Command(argv[0], argv[1:]...)
+				build.Dir = root
+				if out, err := build.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %v\n%s", argv, err, out)
+				}
+			}
+			s := check(t, "-server", strings.ReplaceAll(starter.server, "TEMP", temp))
+			s.Dir = root
+			s.start(t)
+			_, out := s.ended(t)
+			manners := regexp.MustCompile(`Manners: (\d+) of (\d+)\.`).FindStringSubmatch(out)
+			if !strings.Contains(out, "Your server is at stage 1") || manners == nil || manners[1] != manners[2] {
+				t.Errorf("it is to be at stage 1, with all manners, and check prints\n%s", out)
+			}
+		})
+	}
 }
 
 func TestCheck(t *testing.T) {
