@@ -189,19 +189,49 @@ func (p *pastEvent) add(news pastEvent, from int64) {
 	}
 }
 
-// recordedActs reads the recordings.
-func recordedActs(t *testing.T) (acts []recited) {
+// The sources and the questions in the recordings are those that the workbook has.
+func TestRecordedSources(t *testing.T) {
+	for _, e := range readRecordings(t).Common {
+		switch e[1] {
+		case "code":
+			var c code
+			decode(e, &c)
+			for name, f := range c.Files {
+				file := filepath.Join(workbook, behaviour.Stages[c.ID].Folder, name)
+				if text, err := os.ReadFile(file); err != nil || string(text) != f.Text {
+					t.Errorf("%s is not as in %s (%v): make figures", file, recorded, err)
+				}
+			}
+		case "lab":
+			var lab struct{ Scenes []scene }
+			decode(e, &lab)
+			was, _ := json.Marshal(lab.Scenes)
+			now, err := files.ReadFile("scenes.json")
+			var scenes []scene
+			if json.Unmarshal(now, &scenes); err == nil {
+				now, err = json.Marshal(scenes)
+			}
+			if err != nil || string(now) != string(was) {
+				t.Errorf("scenes.json is not as in %s (%v): make figures", recorded, err)
+			}
+		}
+	}
+}
+
+// recordedActs reads the acts of the recordings.
+func recordedActs(t *testing.T) []recited { return readRecordings(t).Acts }
+
+func readRecordings(t *testing.T) (all recordings) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(workbook, recorded))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all recordings
 	script := strings.TrimSuffix(strings.TrimPrefix(string(text), "const recordings = "), ";\n")
 	if err := json.Unmarshal([]byte(script), &all); err != nil {
 		t.Fatal(err)
 	}
-	return all.Acts
+	return all
 }
 
 // decode decodes the data of an entry.
