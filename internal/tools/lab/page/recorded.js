@@ -33,7 +33,7 @@ export function listenToRecording(receive) {
   say("");
   begin(receive, 0, 0, false);
   const step = () => {
-    if (playing.end && performance.now() - playing.began < playing.end + 50) advance();
+    if (playing.end && playing.next < playing.events.length) advance();
     setTimeout(step, 40);
   };
   step();

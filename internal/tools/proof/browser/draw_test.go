@@ -155,7 +155,7 @@ func TestTexts(t *testing.T) {
 	f.busy()
 	for _, size := range [][2]int64{{1280, 800}, {1024, 768}, {1920, 1080}, {390, 800}, {960, 540}} {
 		f.size(size[0], size[1])
-		f.see(`document.querySelector("#panel0 canvas").drawn.length > 5`)
+		f.see(`[...document.querySelectorAll("canvas[role]")].every(c => c.drawnSize === c.parentElement.clientWidth + "x" + c.parentElement.clientHeight)`)
 		over := js[string](f.page, `[...document.querySelectorAll("canvas[role]")].flatMap(c => {
 			const texts = c.drawn.filter(d => d.text && d.color !== undefined);
 			return texts.flatMap((a, i) => texts.slice(i + 1).filter(b => a.left < b.left + b.width - 1 && b.left < a.left + a.width - 1 &&

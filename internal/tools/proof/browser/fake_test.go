@@ -23,6 +23,7 @@ type fake struct {
 	messages []string // that have been sent, and are sent again to whoever comes
 	posts    []string // what the page has asked for, as in `send {"kind":"quick"}`
 	streams  int      // that are open
+	beats    bool     // the clock is sent all the time, as a lab does
 }
 
 type object = map[string]any
@@ -94,6 +95,9 @@ func (f *fake) events(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		news := slices.Clone(f.messages[sent:])
 		sent += len(news)
+		if f.beats {
+			news = append(news, "event: now\ndata: 2000\n\n")
+		}
 		f.mu.Unlock()
 		io.WriteString(w, strings.Join(news, ""))
 		http.NewResponseController(w).Flush()

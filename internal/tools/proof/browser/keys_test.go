@@ -162,6 +162,9 @@ func TestZoom(t *testing.T) {
 func TestSmall(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)
+	f.mu.Lock()
+	f.beats = true
+	f.mu.Unlock()
 	hide := func(is string) {
 		js[any](f.page, `Object.defineProperty(document, "hidden", { configurable: true, value: %s }) && document.dispatchEvent(new Event("visibilitychange"))`, is)
 	}
@@ -189,7 +192,6 @@ func TestSmall(t *testing.T) {
 		t.Errorf("the page has sent %s", got)
 	}
 	f.send("scene", `{"scene":1,"act":0,"stage":1,"chosen":0,"state":"done","from":1000,"steps":[1200],"right":[0],"seen":[]}`)
-	f.now(2000)
 	f.do(chromedp.Reload())
 	f.see(`document.querySelectorAll("article").length === 5 && document.querySelector("#asks").innerText.includes("Who is answered first?")`)
 	f.see(`!document.querySelector("#line").innerText`)

@@ -9,7 +9,7 @@
       return original.apply(this, args);
     };
   };
-  wrap("clearRect", (g, drawn) => { drawn.length = 0; });
+  wrap("clearRect", (g, drawn, x, y, width, height) => { drawn.length = 0; g.canvas.drawnSize = width + "x" + height; });
   wrap("fillText", (g, drawn, text, x, y) => {
     const width = g.measureText(text).width, size = parseFloat(g.font);
     drawn.push({ text, size, left: g.textAlign === "center" ? x - width / 2 : x, width, top: y - size / 2, height: size, color: g.fillStyle });
