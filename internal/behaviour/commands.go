@@ -187,7 +187,7 @@ func startFails(s *story, args []string) {
 	}
 	for _, pattern := range args[1:] {
 		if !regexp.MustCompile("(?s)" + pattern).MatchString(err.Error()) {
-			s.ts.Fatalf("Nothing matches %q, with %s.\n%v", pattern, args[0], err)
+			s.ts.Fatalf("Started with %q, nothing matches %q.\n%v", args[0], pattern, err)
 		}
 	}
 }
