@@ -250,8 +250,6 @@ var examinations = []struct {
 		[]string{"GET /sleep takes 1s.\n",
 			"\nmany-at-once/slow-request  ", "left out: the patience of the server cannot be set\n",
 			"Your server is between stages 1 and 3: it serves 4 at a time."}},
-	{"ends when a visitor says nothing", []string{"-server", "'SERVERS' asks-or-panics", "-at", "ELSEWHERE", "-stage", "1"}, 0,
-		[]string{"GET /sleep takes 1s.\n", "Your server is at stage 1"}},
 	{"no slow page", []string{"-server", "'SERVERS' port-in-the-source", "-at", "ELSEWHERE", "-slow-page", "/"}, 0,
 		[]string{`It does not print "listening on http://...": check tries ELSEWHERE until it answers.`, "It has no slow page: GET / gets 200 after ", "say which: SLOW=/path.", "Your server is at stage 1, or 2"}},
 	{"a port and a time in the command", []string{"-server", "'SERVERS' go-handle -addr {addr} -slow {slow}"}, 0,

@@ -33,24 +33,6 @@ var servers = map[string]func(addr string){
 	"listens-elsewhere":    func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
 	"port-in-the-source":   func(string) { serve(listen(os.Getenv("ELSEWHERE"))) },
 	"four-at-its-own-port": func(string) { pool(os.Getenv("ELSEWHERE"), 4) },
-	"asks-or-panics": func(string) { // as the Rust book's does
-		for l := listen(os.Getenv("ELSEWHERE")); ; {
-			conn, err := l.Accept()
-			if err != nil {
-				panic(err)
-			}
-			buf := make([]byte, 4096)
-			n, err := conn.Read(buf)
-			if err != nil {
-				panic(err)
-			}
-			if bytes.HasPrefix(buf[:n], []byte("GET /sleep ")) {
-				time.Sleep(*slow)
-			}
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nHello!")
-			conn.Close()
-		}
-	},
 	"no-such-flag": func(string) {
 		fmt.Println("flag provided but not defined: -addr")
 		os.Exit(2)
