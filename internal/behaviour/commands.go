@@ -319,6 +319,8 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	case !over:
 		s.stuck = true
 		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, s.roomInQueue())
+	case lacking(err):
+		s.lackf("%s cannot connect: %v. That is this machine's limit, and says nothing of the server.", v.Name, err)
 	case visitor.Refused(err) && !ended && slices.ContainsFunc(s.visitors, (*visitor.Visitor).Answered):
 		s.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, s.srv.Addr)
 	case visitor.Refused(err) && !ended:

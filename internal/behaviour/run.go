@@ -33,6 +33,9 @@ type Result struct {
 	Stuck bool
 	// Undecided says that the script failed for want of proof, on a busy machine.
 	Undecided bool
+	// Lacks says that the script failed for want of something that the machine or the caller
+	// did not give: files, processes, ports, time. It says nothing of the server.
+	Lacks bool
 	// Of a script that failed: its comments up to the one under which it did, the line where
 	// that happened, what was seen, and the hint.
 	Story  []string
@@ -117,6 +120,8 @@ func (t *Runner) RunOnce(script string) Result {
 		switch first := t.RunOnce(firstScript); {
 		case first.GoesOn:
 			return Result{Script: script, NotRun: true, Skipped: "each would wait for a server that does not end"}
+		case first.Lacks:
+			return Result{Script: script, NotRun: true, Skipped: "the first of them could not be run"}
 		case first.Failed:
 			return Result{Script: script, NotRun: true, Skipped: "the home page is not served"}
 		}
@@ -137,9 +142,13 @@ func (t *Runner) RunAlone(script string) Result {
 		log += r.Log
 		r.Log = log
 		switch {
-		case !r.Undecided:
+		case r.Lacks || !r.Undecided:
 			return r
-		case runs == maxRuns || t.overdue() || runs == 2 && !t.Program.CanTell("slow"):
+		case t.overdue():
+			r.Reason = "The time was over before this was decided (go test has -timeout): " + r.Reason
+			r.Lacks, r.Hint = true, ""
+			return r
+		case runs == maxRuns || runs == 2 && !t.Program.CanTell("slow"):
 			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
 				"Run %d times, each time more slowly, and the proof could not be had.", r.Reason, runs)
 			r.Hint = ""
@@ -173,6 +182,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 			r.Reason = err.Error()
 		}
 	}
+	r.Lacks = s.lacks
 	r.Undecided, r.GoesOn, r.Died, r.Goroutine1, r.AtATime = s.undecided, s.goesOn, s.died, s.goroutine1, s.atATime
 	if r.Failed {
 		r.Hint = s.hint

@@ -39,6 +39,7 @@ type story struct {
 
 	skipped    string // why the script cannot be run against this server
 	stuck      bool   // it failed because a visitor was kept waiting
+	lacks      bool   // it failed because the machine lacks something
 	undecided  bool   // the story failed for want of proof
 	goesOn     bool   // the server does not end when it is interrupted
 	died       bool   // the server has ended by itself
@@ -72,11 +73,33 @@ func start(s *story, args []string) {
 	srv, err := s.program.Start(s.options(args))
 	if err != nil {
 		s.srv, s.hint = nil, "" // the story has not begun
+		if lacking(err) || outOf.MatchString(err.Error()) {
+			s.lackf("%v\nThat is this machine's limit, and says nothing of the server.", err)
+		}
 		s.ts.Fatalf("%v", err)
 	}
 	s.busy = false
 	s.srv, s.stopping, s.ended, s.unserved, s.noted = srv, false, false, 0, nil
 	s.ts.Setenv("ADDR", srv.Addr)
+}
+
+// lacksResources are the errors of a machine on which nothing is left of something.
+var lacksResources = []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS,
+	syscall.ENOSPC, syscall.EADDRNOTAVAIL}
+
+// lacking says whether an error is one of lacksResources, or of a temporary folder where
+// no program may be started.
+func lacking(err error) bool {
+	return errors.Is(err, syscall.EACCES) || slices.ContainsFunc(lacksResources, func(e error) bool { return errors.Is(err, e) })
+}
+
+// outOf matches what a server of Go prints that gets no thread, or of all ports none.
+var outOf = regexp.MustCompile(`failed to create new OS thread|pthread_create failed|:0: bind: address already in use`)
+
+// lackf ends the story, because the machine lacks something that the tests need.
+func (s *story) lackf(format string, args ...any) {
+	s.lacks, s.hint = true, ""
+	s.ts.Fatalf(format, args...)
 }
 
 // options has a program that was built from a folder run elsewhere: it should need
@@ -247,6 +270,9 @@ func (s *story) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
 	if !s.busy {
 		s.srv.Await(server.Settled, s.srv.Exited) // one that dies drops its visitors first
+	}
+	if outOf.MatchString(s.srv.Log()) {
+		s.lacks, s.hint = true, ""
 	}
 	if s.srv.Exited() && !s.ended {
 		s.died = true

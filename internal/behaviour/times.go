@@ -38,8 +38,12 @@ func (s *story) setTimes(flags []string) (scaled []string) {
 
 // slowPage is the path of the slow page. If there is none, the script is not run.
 func (s *story) slowPage() string {
-	if s.slow == 0 && !s.program.CanTell("slow") {
+	switch {
+	case s.program.CanTell("slow"):
+	case s.slow == 0:
 		s.skipf("the server has no slow page")
+	case s.manners && s.program.At != "" && s.slow > time.Second:
+		s.skipf("it would take %v, and only one script is run at a time", s.slow)
 	}
 	return s.program.SlowPage
 }

@@ -46,6 +46,12 @@ func Failures(results []Result) []Result {
 // what it does not do. It says as well whether the server is as it has to be.
 func (r *Report) Verdict(rows int) (text string, ok bool) {
 	failed := Failures(r.Results)
+	lacks := func(result Result) bool { return result.Lacks }
+	if i := slices.IndexFunc(failed, lacks); i >= 0 {
+		if failed = slices.DeleteFunc(failed, lacks); len(failed) == 0 || !r.Strict {
+			return r.Who + " could not be examined here.\n\n" + Failures(r.Results)[i].Reason + "\n", false
+		}
+	}
 	switch {
 	case !r.Strict:
 		return r.placed(rows)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -260,6 +261,9 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	if err != nil {
 		printed.Close()
 		self.Close()
+		if errors.Is(err, syscall.EACCES) {
+			err = fmt.Errorf("%w. May programs be started from the folder for temporary files? TMPDIR names another one", err)
+		}
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
