@@ -329,6 +329,9 @@ func quote(log string) string {
 			}
 			return ""
 		})
+		// Its first lines say what went wrong, and where.
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		log = strings.Join(lines[:min(most, len(lines))], "\n")
 	}
 	return server.Excerpt(log, most)
 }
