@@ -23,6 +23,7 @@ type group struct {
 // the nearest to the cause.
 var groups = []group{
 	{"serves its pages", "pages", "home the-next-visitor slow rests"},
+	{"answers as HTTP asks", manners, "reply"},
 	{"serves its pages", manners, "not-found"}, // the scripts of the ladder tell visitors apart by it
 	{"serves one visitor at a time", "one-at-a-time", "slow-request silent-visitor take-turns"},
 	{"serves many visitors at once", "many-at-once",
@@ -41,7 +42,7 @@ var groups = []group{
 	{"is back in accept while it serves a visitor", "accept-holds-a-thread", "slow-request"},
 	{"is back in accept while it serves a visitor", "accept-is-parked", "slow-request"},
 	{"has a handler that can be tested without a network", "without-a-network", "handler"},
-	{"answers as HTTP asks", manners, `reply few-writes packets half-a-request cut-short
+	{"answers as HTTP asks", manners, `few-writes packets half-a-request cut-short
 		one-request not-http request-line odd-headers cookies too-long visitor-resets
 		visitors-leave accept-fails no-descriptors-left`},
 	{"passes go vet", "go-vet", "finds-nothing"},
