@@ -34,9 +34,10 @@ func probe() map[string]bool {
 	if err == nil {
 		file.Close()
 	}
+	work := tellsWork(self, other)
 	return map[string]bool{
-		"work":          tellsWork(self, other),
-		"processor":     tellsWork(self, other),
+		"work":          work,
+		"processor":     work,
 		"requests":      tellsRequests(),
 		"threads":       threads > 0 && threads <= created,
 		"descriptors":   after > 0 && after >= before, // others may come and go
