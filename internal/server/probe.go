@@ -24,7 +24,7 @@ func probe() map[string]bool {
 		sleeper.Process.Kill()
 		sleeper.Wait()
 	}()
-	self, other := kernelView{os.Getpid(), true}, kernelView{sleeper.Process.Pid, true}
+	self, other := newKernelView(os.Getpid(), true), newKernelView(sleeper.Process.Pid, true)
 	threads, _ := self.threads()
 	created, _ := runtime.ThreadCreateProfile(nil)
 	resident, addresses, _ := self.memory()
@@ -41,7 +41,7 @@ func probe() map[string]bool {
 		"requests":      tellsRequests(),
 		"threads":       threads > 0 && threads <= created,
 		"descriptors":   after > 0 && after >= before, // others may come and go
-		"zombies":       slices.Contains(ProcessTree(os.Getpid()), other.pid),
+		"zombies":       slices.Contains(ProcessTree(os.Getpid()), sleeper.Process.Pid),
 		"MiB":           resident > 1<<20,
 		"address-space": addresses >= resident && addresses > 0,
 		"file-limit":    other.limitFiles(100) == nil,
@@ -50,7 +50,7 @@ func probe() map[string]bool {
 
 // tellsWork says whether the kernel tells that this process works, and that one that sleeps
 // does not.
-func tellsWork(self, sleeper kernelView) bool {
+func tellsWork(self, sleeper view) bool {
 	before, err1 := self.cpu()
 	for began := time.Now(); time.Since(began) < time.Millisecond; {
 	}
@@ -86,7 +86,7 @@ func tellsRequests() bool {
 	}
 	defer visitor.Close()
 	tells := func(wantAccepted bool, wantUnread int) bool {
-		accepted, unread, err := kernelView{pid: os.Getpid()}.visitor(visitor)
+		accepted, unread, err := newKernelView(os.Getpid(), true).visitor(visitor)
 		return err == nil && accepted == wantAccepted && (!accepted || unread == wantUnread)
 	}
 	if !tells(false, 0) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -16,16 +17,22 @@ import (
 // Processes are operating system processes, looked at together.
 type Processes []int
 
-// ProcessTree returns a process and its descendants.
+// ProcessTree returns a process and its descendants. It looks at the parent of every
+// process: the lists of children in /proc miss some while others end, see proc_pid_task(5).
 func ProcessTree(pid int) Processes {
-	pids := Processes{pid}
-	for _, file := range ofThreads(pid, "children") {
-		children, _ := os.ReadFile(file)
-		for child := range strings.FieldsSeq(string(children)) {
-			if n, err := strconv.Atoi(child); err == nil {
-				pids = append(pids, ProcessTree(n)...)
-			}
+	all, _ := os.ReadDir("/proc")
+	children := map[int][]int{}
+	for _, entry := range all {
+		if child, err := strconv.Atoi(entry.Name()); err == nil {
+			_, rest := readStat("/proc/" + entry.Name() + "/stat")
+			parent, _, _ := strings.Cut(rest, " ")
+			n, _ := strconv.Atoi(parent)
+			children[n] = append(children[n], child)
 		}
+	}
+	pids := Processes{pid}
+	for i := 0; i < len(pids); i++ {
+		pids = append(pids, children[pids[i]]...)
 	}
 	return pids
 }
@@ -101,19 +108,39 @@ const kernelKnowsBest = true
 
 // A kernelView is a server as Linux's kernel sees it, in /proc and by netlink.
 type kernelView struct {
-	pid    int
-	single bool // it is taken to start no other process
+	pid  int
+	tree *tree // nil if the server is taken to start no other process
 }
 
-func newKernelView(pid int, single bool) view { return kernelView{pid, single} }
+// A tree has the processes of a server, and how much processor time they had used when it
+// was looked for them.
+type tree struct {
+	mu   sync.Mutex
+	pids Processes
+	cpu  time.Duration
+}
 
-// processes returns the server's process and its descendants. A program that was built
-// from a folder of Go is taken to start none: to look for them would cost more than all else.
+func newKernelView(pid int, single bool) view {
+	if single {
+		return kernelView{pid, nil}
+	}
+	return kernelView{pid, new(tree)}
+}
+
+// processes returns the server's process and its descendants. It looks for them again only if
+// those it knows have worked: no other can have started one. A program that was built
+// from a folder of Go is taken to start none.
 func (k kernelView) processes() Processes {
-	if k.single {
+	if k.tree == nil {
 		return Processes{k.pid}
 	}
-	return ProcessTree(k.pid)
+	k.tree.mu.Lock()
+	defer k.tree.mu.Unlock()
+	if cpu, _ := k.tree.pids.CPU(); cpu != k.tree.cpu || k.tree.pids == nil {
+		k.tree.pids = ProcessTree(k.pid)
+		k.tree.cpu = cpu
+	}
+	return k.tree.pids
 }
 
 func (k kernelView) cpu() (time.Duration, error) { return k.processes().CPU() }
