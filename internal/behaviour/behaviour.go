@@ -25,7 +25,10 @@ import (
 )
 
 // The flags of testscript, which has registered them, are none of a stage's.
-func init() { flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError) }
+func init() {
+	flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	flag.CommandLine.Usage = func() { flag.Usage() } // as package flag does
+}
 
 // Main is what a stage's TestMain calls: it lets the test binary be the
 // stage's server as well, when it is started under the name server.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -59,14 +61,23 @@ func addReports(folder, temp string, flags []string) ([]string, error) {
 // A selfView is a server that is asked itself, by package selfreport.
 type selfView struct {
 	blindView
-	mu   sync.Mutex
-	conn *os.File
+	mu     sync.Mutex
+	conn   *os.File
+	silent atomic.Bool // it is not to be asked any more
 }
 
 // reports says whether the server is asked itself.
 func (s *Server) reports() bool {
-	_, self := s.view.(*selfView)
-	return self
+	self, asked := s.view.(*selfView)
+	return asked && !self.silent.Load()
+}
+
+// silence returns when no question is left without an answer, and prevents new ones. A
+// runtime that is asked while it prints all goroutines before it ends may crash.
+func (v *selfView) silence() {
+	v.silent.Store(true)
+	v.mu.Lock()
+	defer v.mu.Unlock()
 }
 
 // newSelfView prepares a command to be asked, if the program reports on itself and the
@@ -104,6 +115,9 @@ const latestReport = 10 * time.Second
 func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.silent.Load() {
+		return answer, errors.ErrUnsupported
+	}
 	question := binary.NativeEndian.AppendUint64([]byte{what}, uint64(arg))
 	b := make([]byte, 24)
 	v.conn.SetDeadline(time.Now().Add(latestReport))

@@ -66,8 +66,12 @@ func (p *Program) Sees(what string) bool {
 	return kernelSees()[what]
 }
 
-// Sees says whether something can be seen of the server: see Program.Sees.
-func (s *Server) Sees(what string) bool { return s.program.Sees(what) }
+// Sees says whether something can be seen of the server: see Program.Sees. One that is asked
+// itself is not asked any more after SIGQUIT.
+func (s *Server) Sees(what string) bool {
+	self, asked := s.view.(*selfView)
+	return !(asked && self.silent.Load()) && s.program.Sees(what)
+}
 
 // CPU returns how much processor time the server has used: see Processes.
 func (s *Server) CPU() (time.Duration, error) {
