@@ -11,7 +11,7 @@ def answer(stream):
     if len(line) == limit: return "431 Request Header Fields Too Large", ""
     try: headers = http.client.parse_headers(stream)
     except http.client.HTTPException: return "431 Request Header Fields Too Large", ""
-    length = headers.get("Content-Length", "0")
+    length = headers.get("Content-Length", "0").strip()
     if length.isdigit(): stream.read(min(int(length), 4 * limit))  # unread input is a reset
     words = line.decode("latin-1").split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."): return "400 Bad Request", ""
