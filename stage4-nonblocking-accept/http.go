@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 const (
 	maxHead  = 64 << 10  // bytes; a longer request head is refused
 	maxInput = 256 << 10 // bytes; the server reads no more than this from a visitor
+	inChunks = -1        // the length of a body that comes in chunks
 )
 
 // A badRequest is the status of the reply to input that is not a request.
@@ -46,12 +48,15 @@ func readRequest(conn io.Reader) (string, error) {
 			return "", err
 		}
 		request, body, err := parseHead(string(input[:head]))
+		if body == inChunks {
+			skipChunks(input[head:], io.LimitReader(conn, int64(maxInput-len(input))))
+		}
 		io.CopyN(io.Discard, conn, int64(min(head+body, maxInput)-len(input)))
 		return request, err
 	}
 }
 
-// parseHead returns the request and the length of its body, at most maxInput. It
+// parseHead returns the request and the length of its body, at most maxInput, or inChunks. It
 // needs a larger stack than readRequest, where silent visitors wait.
 func parseHead(head string) (request string, body int, err error) {
 	requestLine, fields, _ := strings.Cut(head, "\n")
@@ -59,6 +64,8 @@ func parseHead(head string) (request string, body int, err error) {
 		if name, value, _ := strings.Cut(line, ":"); strings.EqualFold(name, "Content-Length") {
 			length, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
 			body = int(min(length, maxInput))
+		} else if strings.EqualFold(name, "Transfer-Encoding") {
+			body = inChunks
 		}
 	}
 	method, rest, _ := strings.Cut(strings.TrimRight(requestLine, "\r"), " ")
@@ -67,6 +74,17 @@ func parseHead(head string) (request string, body int, err error) {
 		return "", body, badRequest("400 Bad Request")
 	}
 	return method + " " + path, body, nil
+}
+
+// skipChunks reads a body to its last chunk. Each is a line with its length in hexadecimal
+// digits, that many bytes, and the end of a line; the last has length 0.
+func skipChunks(begun []byte, rest io.Reader) {
+	body := bufio.NewReader(io.MultiReader(bytes.NewReader(begun), rest))
+	for length := 1; length > 0; body.Discard(length + 2) {
+		if _, err := fmt.Fscanf(body, "%x\r\n", &length); err != nil {
+			return
+		}
+	}
 }
 
 // refuse answers a badRequest. Any other error means that no request has come.

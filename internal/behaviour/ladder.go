@@ -43,8 +43,8 @@ var groups = []group{
 	{"is back in accept while it serves a visitor", "accept-is-parked", "slow-request"},
 	{"has a handler that can be tested without a network", "without-a-network", "handler"},
 	{"answers as HTTP asks", manners, `few-writes packets half-a-request cut-short
-		one-request not-http request-line odd-headers cookies too-long visitor-resets
-		visitors-leave accept-fails no-descriptors-left`},
+		chunks one-request not-http request-line odd-headers cookies too-long
+		visitor-resets visitors-leave accept-fails no-descriptors-left`},
 	{"passes go vet", "go-vet", "finds-nothing"},
 	{"has a command line that is easy to get right", "command-line", "mistakes"},
 	{"shows what a forgotten await does", "forgotten-await", "forgotten"},

@@ -292,7 +292,7 @@ var examinations = []struct {
 			"\na slow request delays the next visitor                    no\n",
 			"goroutine 1 is in Accept [syscall].\n",
 			"\nMake this hold first: waiting-is-free/accept, line ",
-			"\nManners: 16 of 16.\n",
+			"\nManners: 17 of 17.\n",
 		}},
 	{"stage 4, by its number", []string{"-stage", "4"}, 0,
 		[]string{"stage4-nonblocking-accept behaves like stage 4.\n"}},
