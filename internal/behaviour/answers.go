@@ -274,20 +274,27 @@ func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
 	for _, v := range visitors {
 		s.await(v.Sent)
 	}
-	s.ts.Check(s.settle())
-	hasRead := make([]bool, len(visitors))
-	for i, v := range visitors {
-		hasRead[i] = s.hasRead(v)
-	}
-	// Whoever has no answer now had none when the server was asked what it has read. So
-	// all that are counted were without an answer at the same time.
-	for i, v := range visitors {
-		switch {
-		case v.Answered():
-		case hasRead[i]:
-			read++
-		default:
-			unread++
+	// If somebody is answered while it counts, the server begins with another, and it counts again.
+	for answered := -1; answered+read+unread != len(visitors); {
+		s.ts.Check(s.settle())
+		answered, read, unread = 0, 0, 0
+		for _, v := range visitors {
+			if v.Answered() {
+				answered++
+			}
+		}
+		hasRead := make([]bool, len(visitors))
+		for i, v := range visitors {
+			hasRead[i] = s.hasRead(v)
+		}
+		for i, v := range visitors {
+			switch {
+			case v.Answered():
+			case hasRead[i]:
+				read++
+			default:
+				unread++
+			}
 		}
 	}
 	return read, unread

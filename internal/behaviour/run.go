@@ -221,7 +221,7 @@ func (t *Runner) condition(cond string) (bool, error) {
 	}
 	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
 	holds, ok := map[string]bool{
-		"slow-page": t.Program.CanTell("slow") || t.Program.SlowTakes > 0,
+		"slow-page": t.Program.CanTell("slow"),
 		"go":        t.Program.Go,
 		"source":    t.Program.Folder != "",
 		"strict":    t.Strict,

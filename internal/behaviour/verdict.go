@@ -95,7 +95,7 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 	if !ok {
 		says = fmt.Sprintf("has not reached stage %d: it %s", r.Stage.Number, says)
 	}
-	if s.Next != nil {
+	if len(s.Asks) > 0 {
 		says += fmt.Sprintf(". What stage %d asks: %s", s.Next.Number, strings.Join(s.Asks, "; "))
 	}
 	p := &page{rows: rows}

@@ -32,7 +32,7 @@ var servers = map[string]func(addr string){
 	},
 	"listens-elsewhere":    func(string) { serve(listenAndSay(os.Getenv("ELSEWHERE"))) },
 	"port-in-the-source":   func(string) { serve(listen(os.Getenv("ELSEWHERE"))) },
-	"four-at-its-own-port": func(string) { pool(os.Getenv("ELSEWHERE"), 4) },
+	"four-at-its-own-port": func(string) { pool(listen(os.Getenv("ELSEWHERE")), 4) },
 	"no-such-flag": func(string) {
 		fmt.Println("flag provided but not defined: -addr")
 		os.Exit(2)
@@ -94,7 +94,6 @@ var servers = map[string]func(addr string){
 	"no-manners":      func(addr string) { serve(listenAndSay(addr), "HTTP/1.0 200 OK\n\nHello!") },
 	"go-handle":       goHandle,
 	"keep-alive":      keepAlive,
-	"pool-of-four":    func(addr string) { pool(addr, 4) },
 	"event-loop":      eventLoop,
 	"reads-to-accept": readsToAccept,
 	"leaves-a-process": func(addr string) {
@@ -213,8 +212,7 @@ func keepAlive(addr string) {
 }
 
 // pool serves so many visitors at a time, each from the first byte to the last.
-func pool(addr string, size int) {
-	l := listenAndSay(addr)
+func pool(l net.Listener, size int) {
 	for range size - 1 {
 		go serve(l)
 	}
