@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 
 // TestMutants tells every mutant the stories of its stage, in their order, up to the one
 // that is to lead. All before it have to hold, and it has to fail for the reason
-// named, with the hint named.
+// named, with the hint named. With -short a mutant is told the story that is to lead alone, and
+// those of the slow stories are left out.
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	table, err := readTable()
@@ -38,7 +39,7 @@ func TestMutants(t *testing.T) {
 	_, pattern, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
 	wanted := regexp.MustCompile(pattern)
 	table = slices.DeleteFunc(table, func(m *mutant) bool {
-		return !wanted.MatchString(strings.ReplaceAll(m.title(), " ", "_"))
+		return !wanted.MatchString(strings.ReplaceAll(m.title(), " ", "_")) || testing.Short() && slow(m.leads)
 	})
 	programs := build(t, table)
 	for _, m := range table {
@@ -114,7 +115,10 @@ func scripts(t *testing.T, m *mutant, leads []string) []string {
 	if last < 0 {
 		t.Fatalf("%s has no story %s", m.stage.Folder, m.leads)
 	}
-	if m.how == "all" {
+	switch {
+	case testing.Short():
+		return leads
+	case m.how == "all":
 		return all
 	}
 	return slices.DeleteFunc(all[:last+1], func(script string) bool {
@@ -142,8 +146,11 @@ var asks = map[string]string{
 }
 
 // TestSlowStories tells the stages themselves the stories that only mutants are told
-// otherwise. They have to hold.
+// otherwise. They have to hold. With -short they are not told.
 func TestSlowStories(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	t.Parallel() // with TestMutants
 	files, err := filepath.Glob("testdata/slow/*.txtar")
 	if err != nil {
