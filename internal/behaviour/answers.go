@@ -120,6 +120,7 @@ func dropped(s *story, args []string) {
 		}
 		timedOut := !s.strict && v.Status() == "408" // which says so with a reply
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
+			s.hint = "What does the server do when it gives up reading: does it take what has come for a request? See docs/stage1-blocking.md"
 			s.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
 		// One deadline for all that have come since the start is a little early. The next
@@ -242,7 +243,7 @@ func overtakes(s *story, args []string) {
 	}
 	for _, slow := range s.named(args[1:]...) {
 		if slow.Answered() && quick.Took() > s.slow/2 {
-			s.fatalf("%s, who came before %s, is answered before.", slow.Name, quick.Name)
+			s.fatalf("%s, who came after %s, is answered after.", quick.Name, slow.Name)
 		}
 	}
 }
@@ -327,6 +328,9 @@ func takeTurns(s *story, args []string) {
 		alone = before == 1 && read == 1 && unread > 0
 		before = read
 	}
+	if len(queue) == 1 && s.strict && s.program.Sees("work") {
+		s.awaitSlowPage(queue[0])
+	}
 	inOrder(s, args)
 	took := time.Duration(0)
 	for _, v := range queue {
@@ -347,6 +351,19 @@ func takeTurns(s *story, args []string) {
 		s.fatalf("%d requests of %v each were answered within %v, so that they did not take turns.", len(queue), s.slow, took)
 	case !alone && !(blind && inTurns == len(queue)):
 		s.undecidedf("The server was never seen to sleep over one request with others unread.")
+	}
+}
+
+// awaitSlowPage waits for a tenth longer than the slow page takes, after a slow request was read.
+// If the server is asleep then, and has not answered, it sleeps too long: when a timer of it has run
+// out it is not asleep, even if the machine is busy elsewhere.
+func (s *story) awaitSlowPage(v *visitor.Visitor) {
+	s.awaitRead(v)
+	longer := s.slow + s.slow/10
+	time.Sleep(longer)
+	s.ts.Check(s.settle())
+	if !v.Answered() {
+		s.stuckf(v, "%s has no answer after %v, and the slow page takes %v.", v.Name, longer, s.slow)
 	}
 }
 

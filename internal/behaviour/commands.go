@@ -217,6 +217,7 @@ func exits(s *story, args []string) {
 	}
 	state, err := s.srv.Wait(idle)
 	if err != nil {
+		s.checkHalfClosed()
 		s.fatalf("The server does not end.%s", s.whereabouts())
 	}
 	s.ended = true
@@ -228,6 +229,18 @@ func exits(s *story, args []string) {
 		s.fatalf("The server has ended, and its status is %q, not %q.", got, want)
 	}
 	s.ts.Check(s.checkOutput())
+}
+
+// checkHalfClosed looks whether a server that does not end waits for visitors to close
+// connections that it has closed itself, on its own side only: then it ends when they do.
+func (s *story) checkHalfClosed() {
+	ended := slices.DeleteFunc(slices.Clone(s.visitors), func(v *visitor.Visitor) bool { return !v.Ended() })
+	s.disconnect(ended, (*visitor.Visitor).Close)
+	if len(ended) > 0 && s.srv.Await(server.Idle, s.srv.Exited) {
+		s.ended = true
+		s.hint = "Is the connection closed, or only its one half? (In Node that is destroy, or end.) See docs/your-own-server.md"
+		s.fatalf("The server has closed its own side of %s's connection, and does not end before the visitor closes the other.", ended[0].Name)
+	}
 }
 
 // log waits until the text has been printed often enough, or until a server that prints

@@ -24,8 +24,32 @@ type Standing struct {
 // adds is the behaviour by which each stage is told from the one before it.
 var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-free", "without-a-network"}
 
-// Place finds a server's place on the ladder by the results of all scripts.
+// Place finds a server's place on the ladder by the results of all scripts. A script that could
+// not be decided, or in which a server that serves many visitors has ended, does not count.
 func Place(results []Result) Standing {
+	counts := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return doubt(r) != "" })
+	s := place(counts)
+	if i := slices.IndexFunc(results, func(r Result) bool { return doubt(r) != "" }); i >= 0 {
+		s.Says += doubt(results[i])
+		s.First = &results[i]
+	}
+	return s
+}
+
+// doubt returns what is to be added to a place on the ladder because of a script that does not
+// count, or "".
+func doubt(r Result) string {
+	switch {
+	case r.Behaviour() != "many-at-once" && r.Behaviour() != "one-at-a-time":
+	case r.Undecided:
+		return ", as far as that could be decided"
+	case r.Died && r.Behaviour() == "many-at-once":
+		return ". But some visitors make it end"
+	}
+	return ""
+}
+
+func place(results []Result) Standing {
 	died := slices.IndexFunc(results, func(r Result) bool {
 		return r.Died && (r.Behaviour() == "pages" || r.Behaviour() == "one-at-a-time")
 	})

@@ -145,7 +145,8 @@ func (r *Report) politeness(rows int) (lines []string, script string) {
 	case first == nil:
 		return []string{fmt.Sprintf("Manners: %d of %d.", held, run)}, ""
 	}
-	lines = wrap(fmt.Sprintf("Manners: %d of %d. The first that fails is %s: %s", held, run, first.Script, first.Reason))
+	reason, _, _ := strings.Cut(first.Reason, "\nIt printed:")
+	lines = wrap(fmt.Sprintf("Manners: %d of %d. The first that fails is %s: %s", held, run, first.Script, reason))
 	return append(cut(lines, 3), cut(wrap(first.Hint), hint)...), first.Script
 }
 

@@ -115,6 +115,23 @@ func TestPlaceOfOneThatDies(t *testing.T) {
 	}
 }
 
+// What was not decided, and where the server ended, does not count.
+func TestPlaceInDoubt(t *testing.T) {
+	for _, test := range []struct {
+		script, says string
+		change       func(*Result)
+	}{
+		{"many-at-once/half-a-request", "is at stage 3. But some visitors make it end", func(r *Result) { r.Died = true }},
+		{"many-at-once/many-slow-requests", "is at stage 3, as far as that could be decided", func(r *Result) { r.Undecided = true }},
+	} {
+		all := results(threads+test.script, inGo)
+		test.change(&all[slices.Index(Scripts(), test.script)])
+		if got := Place(all); got.Stage != 3 || got.Says != test.says || got.First.Script != test.script {
+			t.Errorf("got %d, %q and %v; want 3, %q and %s", got.Stage, got.Says, got.First, test.says, test.script)
+		}
+	}
+}
+
 func TestPlaceOfAPoolWithoutASlowPage(t *testing.T) {
 	all := results("one-at-a-time thread-per-visitor waiting-is-free", inGo+noSlowPage)
 	all[slices.Index(Scripts(), "waiting-is-free/silent-visitors")].Stuck = true

@@ -39,9 +39,6 @@ type Program struct {
 	// SlowTakes is how long that page takes, if the program cannot be told; see CanTell.
 	SlowTakes time.Duration
 
-	// Polls says that its servers wake up again and again while nothing happens: see Server.Polls.
-	Polls bool
-
 	argv    []string
 	command string // the shell command of which argv is made, or ""
 	temp    string // the folder of the built program, removed by Close

@@ -20,9 +20,6 @@ const (
 	// there are twice as many looks, for each of which another of its threads has to run.
 	settledReports = 2 * Settled
 
-	// settledPolls is the same for a server that polls. It finds what has come when it looks next.
-	settledPolls = 300 * time.Millisecond
-
 	// Idle is how long a server has to be quiet for nothing more to be expected
 	// of it, beyond any timer that it is known to have. It is as long because a right
 	// server may look at its sockets only now and then: the one of net/http
@@ -57,21 +54,6 @@ const (
 // Expect says that so many visitors more are about to come, each of whom gives the server
 // work to do.
 func (s *Server) Expect(visitors int) { s.visitors.Add(int64(visitors)) }
-
-// Polls watches a quiet server for a while, and says whether it wakes up again and again, as
-// one does that looks for visitors ten times a second. Some runtimes do so as well.
-func (s *Server) Polls() bool {
-	const look = 20 * time.Millisecond
-	wakes := 0
-	before, _ := s.CPU()
-	for range settledPolls / look {
-		time.Sleep(look)
-		if cpu, _ := s.CPU(); cpu > before {
-			wakes, before = wakes+1, cpu
-		}
-	}
-	return wakes >= 2
-}
 
 // Await polls until cond holds, and returns true. It returns false when cond can be
 // expected to hold no more: the server has been quiet for as long as quiet says, has

@@ -86,7 +86,6 @@ func contact(program *server.Program) (notes []string, err error) {
 	if err := becomesQuiet(first); err != nil {
 		return nil, err
 	}
-	program.Polls = first.Polls()
 	if n, err := first.Backlog(); err == nil && n > 0 && n < 100 {
 		notes = append(notes, fmt.Sprintf("The queue of visitors whom it has not accepted yet has room for %d (the second argument of listen). "+
 			"A hundred may come at once; here no more than %d do.", n, n))

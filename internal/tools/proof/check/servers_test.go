@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -89,6 +90,8 @@ var servers = map[string]func(addr string){
 		panic("no more")
 	},
 	"in-pieces": func(addr string) { serve(listenAndSay(addr), reply[:10], reply[10:20], reply[20:]) },
+
+	"half-closes": halfCloses,
 
 	// These have a place on the ladder, and manners of their own.
 	"no-manners":      func(addr string) { serve(listenAndSay(addr), "HTTP/1.0 200 OK\n\nHello!") },
@@ -248,6 +251,39 @@ func readsToAccept(addr string) {
 			text := readRequest(conn)
 			go answerTo(conn, text, reply)
 		}
+	}
+}
+
+// halfCloses stops when it is interrupted, and waits until visitors close what it has closed on
+// its own side only.
+func halfCloses(addr string) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, syscall.SIGINT)
+	stopping := make(chan bool)
+	l := listenAndSay(addr)
+	go func() {
+		<-interrupted
+		close(stopping)
+		l.Close()
+	}()
+	var visitors sync.WaitGroup
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			visitors.Wait()
+			os.Exit(0)
+		}
+		visitors.Go(func() {
+			go func() {
+				<-stopping
+				conn.(*net.TCPConn).CloseWrite()
+			}()
+			for text := readRequest(conn); text != ""; text = readRequest(conn) {
+				if strings.Contains(text, "\r\n") {
+					answerTo(conn, text, reply)
+				}
+			}
+		})
 	}
 }
 

@@ -20,7 +20,6 @@
 //     is chance in a right server, too.
 //   - A lock while the reply is written. The socket's buffer takes the whole of it, even if the
 //     visitor reads nothing.
-//   - handlers.Wait deferred in the accept loop. It costs some 50 bytes for each visitor.
 //   - A limit on visitors above 1,000, a wait of more than six seconds. Nobody
 //     waits so long for a test.
 //   - Closing a connection twice, a line of the log for each request, an await whose channel is not
