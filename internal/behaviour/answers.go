@@ -34,7 +34,7 @@ func answer(s *story, args []string) {
 		}
 	}
 	if s.manners && !s.strict {
-		s.srv.AwaitQuiet(server.Settled) // a reset comes after the reply
+		s.srv.AwaitQuiet(server.SettleTime) // a reset comes after the reply
 	}
 	for _, v := range visitors {
 		if !v.Replied() && slices.Contains(statuses, "none") {
@@ -73,7 +73,7 @@ func wellFormed(s *story, args []string) {
 			s.await(v.Ended)
 		}
 	}
-	s.srv.AwaitQuiet(server.Settled)
+	s.srv.AwaitQuiet(server.SettleTime)
 	var faults, named []string
 	for _, v := range visitors {
 		request, _, _ := strings.Cut(v.Said(), "\r\n")
@@ -162,7 +162,7 @@ func closed(s *story, args []string) {
 	idle := s.idle()
 	if len(args) == 2 {
 		s.ts.Check(s.settle())
-		idle = server.Settled
+		idle = server.SettleTime
 	}
 	for _, v := range s.named(args[0]) {
 		if !s.srv.Await(idle, v.Ended) {
@@ -220,7 +220,7 @@ func (s *story) awaitRead(v *visitor.Visitor) {
 	var err error
 	// Not s.idle(): a request that is read only when another has been answered was
 	// not in progress beside it.
-	over := s.srv.Await(server.Idle, func() (read bool) {
+	over := s.srv.Await(server.GiveUpAfter, func() (read bool) {
 		read, err = s.srv.HasRead(v.Conn())
 		return err != nil || read && v.Sent() || v.Answered()
 	})

@@ -236,7 +236,7 @@ func exits(s *story, args []string) {
 func (s *story) checkHalfClosed() {
 	ended := slices.DeleteFunc(slices.Clone(s.visitors), func(v *visitor.Visitor) bool { return !v.Ended() })
 	s.disconnect(ended, (*visitor.Visitor).Close)
-	if len(ended) > 0 && s.srv.Await(server.Idle, s.srv.Exited) {
+	if len(ended) > 0 && s.srv.Await(server.GiveUpAfter, s.srv.Exited) {
 		s.ended = true
 		s.hint = "Is the connection closed, or only its one half? (In Node that is destroy, or end.) See docs/your-own-server.md"
 		s.fatalf("The server has closed its own side of %s's connection, and does not end before the visitor closes the other.", ended[0].Name)
@@ -248,7 +248,7 @@ func (s *story) checkHalfClosed() {
 func log(s *story, args []string) {
 	if text, most := args[0], s.number(args[2]); args[1] == "at-most" {
 		tooMany := func() bool { return strings.Count(s.srv.Log(), text) > most }
-		if s.srv.Await(server.Idle, tooMany) {
+		if s.srv.Await(server.GiveUpAfter, tooMany) {
 			s.fatalf("The server printed %q more than %d times.", text, most)
 		}
 		return
@@ -303,9 +303,9 @@ func (s *story) dial(name, request string) []*visitor.Visitor {
 
 // awaitAccepted waits until the server has accepted the visitors, or all whom it is going to.
 func (s *story) awaitAccepted(vs []*visitor.Visitor) {
-	quiet := server.Settled
+	quiet := server.SettleTime
 	if !s.program.Sees("requests") && vs[0].Said() != "" {
-		quiet = server.Idle // their answers show that they were accepted
+		quiet = server.GiveUpAfter // their answers show that they were accepted
 	}
 	s.srv.Await(quiet, func() bool {
 		for ; len(vs) > 0; vs = vs[1:] {
@@ -326,8 +326,8 @@ func (s *story) awaitConnected(v *visitor.Visitor) {
 	var err error
 	// Where the queue of those who wait to be accepted is full, the system tries
 	// again after a second, and after two more.
-	s.srv.Await(server.Idle+3*time.Second, func() bool { over, err = v.Connected(); return over })
-	ended := err != nil && s.srv.Await(server.Settled, s.srv.Exited)
+	s.srv.Await(server.GiveUpAfter+3*time.Second, func() bool { over, err = v.Connected(); return over })
+	ended := err != nil && s.srv.Await(server.SettleTime, s.srv.Exited)
 	switch {
 	case !over:
 		s.stuck = true
@@ -414,7 +414,7 @@ func closeConn(s *story, args []string) { s.disconnect(s.named(args[0]), (*visit
 func reset(s *story, args []string) { s.disconnect(s.named(args[0]), (*visitor.Visitor).Reset) }
 
 func cannotConnect(s *story, args []string) {
-	s.srv.AwaitQuiet(server.Settled) // then it has done what it does on a signal
+	s.srv.AwaitQuiet(server.SettleTime) // then it has done what it does on a signal
 	addr := s.srv.Addr
 	if len(args) == 1 {
 		_, port, _ := net.SplitHostPort(addr)
@@ -519,7 +519,7 @@ func rests(s *story, args []string) {
 	before, err := s.srv.CPU()
 	s.ts.Check(err)
 	began := time.Now()
-	s.srv.AwaitQuiet(server.Idle)
+	s.srv.AwaitQuiet(server.GiveUpAfter)
 	after, err := s.srv.CPU()
 	s.ts.Check(err)
 	if share := float64(after-before) / float64(time.Since(began)); share > mostAtRest {

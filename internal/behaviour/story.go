@@ -25,17 +25,17 @@ type story struct {
 	ts       *testscript.TestScript // of the command that runs
 	hint     string                 // what a failure may be due to, and where to read about that
 
-	files    int // the limit on open files, where -1 is none
-	srv      *server.Server
-	stopping bool               // the server has been told to stop
-	stopped  time.Time          // when it was
-	ended    bool               // the script has seen the server's end
-	busy     bool               // some thread of the server is always busy
-	slow     time.Duration      // how long GET /sleep takes
-	patience time.Duration      // how long a visitor may take to ask, if the script has said so
-	visitors []*visitor.Visitor // in the order in which they came
-	unserved time.Duration      // that the server may spend on slow requests of those who have left
-	noted    map[string]int     // what remember has counted
+	files     int // the limit on open files, where -1 is none
+	srv       *server.Server
+	stopping  bool               // the server has been told to stop
+	stopped   time.Time          // when it was
+	ended     bool               // the script has seen the server's end
+	busy      bool               // some thread of the server is always busy
+	slow      time.Duration      // how long GET /sleep takes
+	patience  time.Duration      // how long a visitor may take to ask, if the script has said so
+	visitors  []*visitor.Visitor // in the order in which they came
+	abandoned time.Duration      // that the server may spend on slow requests of those who have left
+	noted     map[string]int     // what remember has counted
 
 	skipped    string // why the script cannot be run against this server
 	stuck      bool   // it failed because a visitor was kept waiting
@@ -79,7 +79,7 @@ func start(s *story, args []string) {
 		s.ts.Fatalf("%v", err)
 	}
 	s.busy = false
-	s.srv, s.stopping, s.ended, s.unserved, s.noted = srv, false, false, 0, nil
+	s.srv, s.stopping, s.ended, s.abandoned, s.noted = srv, false, false, 0, nil
 	s.ts.Setenv("ADDR", srv.Addr)
 }
 
@@ -166,7 +166,7 @@ func (s *story) named(names ...string) []*visitor.Visitor {
 func (s *story) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
 		if s.slow < s.long() && s.awaitsSlowPage(v) {
-			s.unserved += s.slow
+			s.abandoned += s.slow
 		}
 		how(v)
 	}
@@ -188,7 +188,7 @@ func (s *story) await(cond func() bool) bool { return s.srv.Await(s.idle(), cond
 // longer than any slow request, silent visitor or lack of descriptors that the story
 // has can keep it asleep.
 func (s *story) idle() time.Duration {
-	idle := server.Idle + s.unserved
+	idle := server.GiveUpAfter + s.abandoned
 	if s.patience < s.long() {
 		idle += s.patience
 	}
@@ -206,7 +206,7 @@ func (s *story) idle() time.Duration {
 // settle waits until the server has done all that it has to do.
 func (s *story) settle() error {
 	switch {
-	case s.srv.AwaitQuiet(server.Settled):
+	case s.srv.AwaitQuiet(server.SettleTime):
 		return nil
 	case s.srv.Exited():
 		return s.fail("The server should be running still.")
@@ -252,12 +252,12 @@ func (s *story) stuckf(v *visitor.Visitor, format string, args ...any) {
 // the server.
 func (s *story) whereabouts() string {
 	seen := ""
-	if s.busy || !s.srv.AwaitQuiet(server.Settled) && !s.srv.Exited() {
+	if s.busy || !s.srv.AwaitQuiet(server.SettleTime) && !s.srv.Exited() {
 		s.busy = true
 		seen = "\nSome thread of the server is always busy."
 	}
 	before := len(s.srv.Log())
-	if !s.program.Go || s.srv.Signal(syscall.SIGQUIT) != nil || !s.srv.Await(server.Idle, s.srv.Exited) {
+	if !s.program.Go || s.srv.Signal(syscall.SIGQUIT) != nil || !s.srv.Await(server.GiveUpAfter, s.srv.Exited) {
 		return seen
 	}
 	s.ended = true
@@ -269,7 +269,7 @@ func (s *story) whereabouts() string {
 func (s *story) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
 	if !s.busy {
-		s.srv.Await(server.Settled, s.srv.Exited) // one that dies drops its visitors first
+		s.srv.Await(server.SettleTime, s.srv.Exited) // one that dies drops its visitors first
 	}
 	if outOf.MatchString(s.srv.Log()) {
 		s.lacks, s.hint = true, ""

@@ -23,7 +23,7 @@ func TestReaped(t *testing.T) {
 	}
 	pipe.Close()
 	io.Copy(io.Discard, open) // until nobody has it open, or until the test is overdue
-	if _, err := s.Wait(Idle); err != nil {
+	if _, err := s.Wait(GiveUpAfter); err != nil {
 		t.Fatal(err)
 	}
 

@@ -17,7 +17,7 @@ func TestIgnored(t *testing.T) {
 	}
 	defer s.Kill()
 	s.Signal(syscall.SIGINT)
-	state, err := s.Wait(Idle)
+	state, err := s.Wait(GiveUpAfter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ const defaultAddr = "127.0.0.1:7878"
 
 // awaitLine waits until the server says where it listens. It was started with the flags.
 func (s *Server) awaitLine(p *Program, flags []string) error {
-	s.Await(idleStart, func() bool {
+	s.Await(giveUpStart, func() bool {
 		return listening.MatchString(s.Log()) || s.Exited() || s.Flooded()
 	})
 	addr, port := "", ""
@@ -119,7 +119,7 @@ func (s *Server) awaitLine(p *Program, flags []string) error {
 
 // awaitPort waits until the server accepts connections at the address.
 func (s *Server) awaitPort(p *Program, addr string) error {
-	accepts := s.Await(idleStart, func() bool { return s.acceptsAt(addr) || s.Exited() || s.Flooded() })
+	accepts := s.Await(giveUpStart, func() bool { return s.acceptsAt(addr) || s.Exited() || s.Flooded() })
 	switch {
 	case s.Exited():
 		return &StartError{Text: fmt.Sprintf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())}

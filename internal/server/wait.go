@@ -10,45 +10,45 @@ import (
 // used next to no processor time since the look before. What a quiet server does next, it
 // does because something comes from outside, or because a timer runs out.
 const (
-	// Settled is how long a server has to be quiet to have done all that it had
+	// SettleTime is how long a server has to be quiet to have done all that it had
 	// to do. It holds whatever the machine is busy with: a server that has
 	// something to do, and gets no processor, is not asleep.
-	Settled = 30 * time.Millisecond
+	SettleTime = 30 * time.Millisecond
 
-	// settledReports is the same for a server that reports on itself. A thread of it that
+	// settleReports is the same for a server that reports on itself. A thread of it that
 	// the system has just woken, and that has not run yet, counts as asleep; so
 	// there are twice as many looks, for each of which another of its threads has to run.
-	settledReports = 2 * Settled
+	settleReports = 2 * SettleTime
 
-	// Idle is how long a server has to be quiet for nothing more to be expected
+	// GiveUpAfter is how long a server has to be quiet for nothing more to be expected
 	// of it, beyond any timer that it is known to have. It is as long because a right
 	// server may look at its sockets only now and then: the one of net/http
 	// looks twice a second whether it can stop.
-	Idle = 750 * time.Millisecond
+	GiveUpAfter = 750 * time.Millisecond
 
-	// idleStart is how long a server that does not listen yet may be quiet: longer
-	// than Idle, because interpreters and their shims sleep over the disk.
-	idleStart = 4 * Idle
+	// giveUpStart is how long a server that does not listen yet may be quiet: longer
+	// than GiveUpAfter, because interpreters and their shims sleep over the disk.
+	giveUpStart = 4 * GiveUpAfter
 
-	// mostWork is the processor time that a server may use in one wait, and workPerVisitor
+	// workLimit is the processor time that a server may use in one wait, and workPerVisitor
 	// what it may use beside that for each visitor who has come: an interpreter takes some
 	// 20 ms. A server that uses more is spinning. To start, a runtime may need
 	// several times that.
-	mostWork       = time.Second
+	workLimit      = time.Second
 	workPerVisitor = 50 * time.Millisecond
-	mostStartWork  = 10 * time.Second
+	startWorkLimit = 10 * time.Second
 )
 
 const (
 	interval = 5 * time.Millisecond // from one look to the next
-	// A little processor time is what some runtimes use in their sleep.
-	little = 500 * time.Microsecond
-	// However long it is from one look to the next, no more counts as quiet: a
+	// sleepWork is the processor time that some runtimes use in their sleep.
+	sleepWork = 500 * time.Microsecond
+	// However long it is from one look to the next, no more than longestInterval counts as quiet: a
 	// machine that was halted in between gave the server no chance.
-	mostQuiet = 4 * interval
-	// Where nobody tells what a server does, it counts as quiet all the time, and has so
-	// many times as long.
-	blindFactor = 8
+	longestInterval = 4 * interval
+	// Where nobody tells what a server does, it counts as quiet all the time, and has unseenFactor
+	// times as long.
+	unseenFactor = 8
 )
 
 // Expect says that so many visitors more are about to come, each of whom gives the server
@@ -81,19 +81,19 @@ func (s *Server) Wait(quiet time.Duration) (*os.ProcessState, error) {
 
 // await is Await, and says as well whether the server was quiet for so long.
 func (s *Server) await(quiet time.Duration, cond func() bool) (held, wasQuiet bool) {
-	most, unknown := mostWork, Idle // unknown: for how long something unknown may keep it asleep
+	most, unknown := workLimit, GiveUpAfter // unknown: for how long something unknown may keep it asleep
 	if s.Addr == "" {
-		most, unknown = mostStartWork, idleStart
+		most, unknown = startWorkLimit, giveUpStart
 	}
 	switch {
 	case s.reports():
-		quiet = max(quiet, settledReports)
+		quiet = max(quiet, settleReports)
 	case !s.Sees("work"):
-		quiet += (blindFactor - 1) * min(quiet, unknown) // timers take no longer than elsewhere
+		quiet += (unseenFactor - 1) * min(quiet, unknown) // timers take no longer than elsewhere
 	}
 	for w := s.newWatch(); !cond(); s.pause() {
 		if s.Exited() {
-			quiet = min(quiet, Settled) // replies that it sent before it ended may still arrive
+			quiet = min(quiet, SettleTime) // replies that it sent before it ended may still arrive
 		}
 		wasQuiet = w.quietFor(quiet) >= quiet
 		overdue := !s.deadline.IsZero() && time.Now().After(s.deadline)
@@ -134,7 +134,7 @@ func (s *Server) newWatch() *watch {
 // that has just been woken.
 func (w *watch) quietFor(wanted time.Duration) time.Duration {
 	now := time.Now()
-	passed := min(now.Sub(w.last), mostQuiet)
+	passed := min(now.Sub(w.last), longestInterval)
 	w.last = now
 	cpu, err := w.server.CPU()
 	if err != nil {
@@ -151,7 +151,7 @@ func (w *watch) quietFor(wanted time.Duration) time.Duration {
 		asleep = true
 	case w.server.reports():
 		asleep, _ = w.server.Asleep() // it needs processor time to say so
-	case !asleep && worked <= little:
+	case !asleep && worked <= sleepWork:
 		asleep, _ = w.server.Asleep()
 	}
 	if !asleep {

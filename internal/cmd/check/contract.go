@@ -92,7 +92,7 @@ func contact(program *server.Program) (notes []string, err error) {
 	}
 	if !program.CanTell("slow") {
 		notes = append(notes, measureSlowPage(program, first))
-		if first.AwaitQuiet(server.Settled); first.Exited() {
+		if first.AwaitQuiet(server.SettleTime); first.Exited() {
 			return nil, ended(first, "two visitors had come, and had been answered")
 		}
 	}
@@ -148,14 +148,14 @@ func becomesQuiet(s *server.Server) error {
 		}
 		return fmt.Errorf("It is never idle, %s", when)
 	}
-	if !s.AwaitQuiet(server.Settled) && !s.Exited() {
+	if !s.AwaitQuiet(server.SettleTime) && !s.Exited() {
 		return busy("even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
 	}
 	v := visitor.Connect("somebody", s.Addr)
 	defer v.Close()
 	var over bool
 	var err error
-	s.Await(server.Idle, func() bool { over, err = v.Connected(); return over })
+	s.Await(server.GiveUpAfter, func() bool { over, err = v.Connected(); return over })
 	if !over {
 		err = errors.New("the queue of those who have not been accepted is full")
 	}
@@ -163,10 +163,10 @@ func becomesQuiet(s *server.Server) error {
 		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
 	}
 	v.Send(visitor.Request("GET", "/"))
-	s.Await(server.Idle, v.Answered)
-	s.AwaitQuiet(server.Settled)
+	s.Await(server.GiveUpAfter, v.Answered)
+	s.AwaitQuiet(server.SettleTime)
 	v.Close()
-	quiet := s.AwaitQuiet(server.Settled)
+	quiet := s.AwaitQuiet(server.SettleTime)
 	switch {
 	case s.Exited():
 		return ended(s, "one visitor had come, asked for /, and left")
@@ -232,7 +232,7 @@ func startSecond(program *server.Program, first *server.Server) (*server.Server,
 func endsWhenInterrupted(first, second *server.Server, printed int) error {
 	for _, s := range []*server.Server{first, second} {
 		s.Signal(syscall.SIGINT)
-		s.Await(server.Idle, func() bool { return s.Exited() || s.Flooded() })
+		s.Await(server.GiveUpAfter, func() bool { return s.Exited() || s.Flooded() })
 	}
 	// One that prints without end sleeps when the pipe is full, and on a busy machine
 	// that is long before it has printed a megabyte. A pipe holds 64 KiB.

@@ -228,7 +228,7 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 	defer prompt.Close()
 	prompt.Send(visitor.Request("GET", "/"))
 	answered := 0.0
-	if s.Await(server.Idle, prompt.Answered); prompt.Replied() {
+	if s.Await(server.GiveUpAfter, prompt.Answered); prompt.Replied() {
 		answered = 1
 	}
 	b.ReportMetric(float64(len(conns)), "connected")
@@ -244,7 +244,7 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 
 // settle waits until the server is quiet, or has ended.
 func settle(s *server.Server) {
-	for start := time.Now(); !s.Exited() && !s.AwaitQuiet(server.Settled) && time.Since(start) < giveUp; {
+	for start := time.Now(); !s.Exited() && !s.AwaitQuiet(server.SettleTime) && time.Since(start) < giveUp; {
 	}
 }
 

@@ -190,7 +190,7 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 			p.look()
 			s, over = p.server, p.recorder == nil
 			if !over {
-				idle := p.recorder.Now()-p.recorder.Stirred > seconds(p.Slow+p.Patience)+server.Idle
+				idle := p.recorder.Now()-p.recorder.Stirred > seconds(p.Slow+p.Patience)+server.GiveUpAfter
 				sent, over = !p.recorder.Underway(), rested && (cond(p) || idle)
 			}
 		})
@@ -198,7 +198,7 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 			return context.Cause(ctx)
 		}
 		// Whoever had not sent at the look may do so when the server has been quiet for long.
-		rested = s.AwaitQuiet(server.Settled)
+		rested = s.AwaitQuiet(server.SettleTime)
 		if !rested && !s.Exited() {
 			busy++
 		}
