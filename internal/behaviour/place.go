@@ -28,8 +28,14 @@ var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-f
 // not be decided, or in which a server that serves many visitors has ended, does not count.
 func Place(results []Result) Standing {
 	counts := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return doubt(r) != "" })
+	for i, r := range counts {
+		// All of the script holds then, and others are about the end.
+		if r.GoesOn && (r.Behaviour() == "many-at-once" || r.Behaviour() == "one-at-a-time") {
+			counts[i].Failed = false
+		}
+	}
 	s := place(counts)
-	if i := slices.IndexFunc(results, func(r Result) bool { return doubt(r) != "" }); i >= 0 {
+	if i := slices.IndexFunc(results, func(r Result) bool { return doubt(r) != "" }); i >= 0 && s.Stage > 0 {
 		s.Says += doubt(results[i])
 		s.First = &results[i]
 	}

@@ -117,6 +117,8 @@ func (s *story) options(args []string) server.Options {
 const (
 	endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
 		"See docs/stage4-nonblocking-accept.md"
+	readsOnHint = "When a visitor has closed the connection, reading from it gives no more bytes, again and again: " +
+		"does the server go on reading? See docs/stage1-blocking.md"
 	endHintInGo = "What does goroutine 1 wait for, and does the signal end that? See docs/stage4-nonblocking-accept.md"
 )
 
@@ -133,7 +135,11 @@ func (s *story) finish() error {
 	}
 	takesLong := s.slow >= s.long() || !s.program.CanTell("slow")
 	inProgress := takesLong && slices.ContainsFunc(s.visitors, s.awaitsSlowPage)
+	came := len(s.visitors) > 0
 	s.disconnect(s.visitors, (*visitor.Visitor).Close)
+	if came && !inProgress && s.abandoned == 0 && !s.srv.AwaitQuiet(server.SettleTime) && !s.srv.Exited() {
+		return s.readsOn()
+	}
 	s.srv.Signal(syscall.SIGINT)
 	if !s.await(func() bool { return inProgress || s.srv.Exited() }) {
 		s.goesOn, s.hint = true, endHint
@@ -210,9 +216,17 @@ func (s *story) settle() error {
 		return nil
 	case s.srv.Exited():
 		return s.fail("The server should be running still.")
+	case !s.manners && len(s.visitors) > 0 && !slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool { return !v.Answered() }):
+		return s.readsOn() // whoever is answered leaves
 	}
 	s.busy = true
 	return s.fail("The server is never idle.%s", s.whereabouts())
+}
+
+// readsOn is the error of a server that is not quiet after its visitors have left.
+func (s *story) readsOn() error {
+	s.busy, s.hint = true, readsOnHint
+	return s.fail("The server is never idle since its visitors have left.%s", s.whereabouts())
 }
 
 // Failing.

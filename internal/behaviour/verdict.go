@@ -99,7 +99,10 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 		says += fmt.Sprintf(". What stage %d asks: %s", s.Next.Number, strings.Join(s.Asks, "; "))
 	}
 	p := &page{rows: rows}
-	p.add(wrap(r.Who+" "+says+"."), []string{""}, strings.Split(r.table(), "\n"))
+	p.add(wrap(r.Who+" "+says+"."), []string{""})
+	if s.Stage > 0 {
+		p.add(strings.Split(r.table(), "\n"))
+	}
 	end, again := r.politeness(rows)
 	if s.First != nil {
 		again = s.First.Script

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
@@ -82,28 +81,17 @@ func contact(program *server.Program) (notes []string, err error) {
 	if !first.Announced {
 		notes = append(notes, fmt.Sprintf("It does not print \"listening on http://...\": check tries %s until it answers.", first.Addr))
 	}
-	printed := len(first.Log())
-	if err := becomesQuiet(first); err != nil {
-		return nil, err
-	}
 	if n, err := first.Backlog(); err == nil && n > 0 && n < 100 {
 		notes = append(notes, fmt.Sprintf("The queue of visitors whom it has not accepted yet has room for %d (the second argument of listen). "+
 			"A hundred may come at once; here no more than %d do.", n, n))
 	}
 	if !program.CanTell("slow") {
 		notes = append(notes, measureSlowPage(program, first))
-		if first.AwaitQuiet(server.SettleTime); first.Exited() {
-			return nil, ended(first, "two visitors had come, and had been answered")
-		}
 	}
-	second := first
 	if program.CanTell("addr") {
-		if second, err = startSecond(program, first); err != nil {
-			return nil, err
-		}
-		defer second.Kill()
+		err = startSecond(program, first)
 	}
-	return notes, endsWhenInterrupted(first, second, printed)
+	return notes, err
 }
 
 func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
@@ -139,49 +127,6 @@ func isFreePort(addr string) bool {
 	return err == nil && n >= least && n <= most
 }
 
-// becomesQuiet looks whether the server is quiet before it has a visitor, and after one who
-// was served.
-func becomesQuiet(s *server.Server) error {
-	busy := func(when string) error {
-		if s.Flooded() {
-			return flooded(s)
-		}
-		return fmt.Errorf("It is never idle, %s", when)
-	}
-	if !s.AwaitQuiet(server.SettleTime) && !s.Exited() {
-		return busy("even without a visitor: some thread of it is always busy. Does it ask again and again whether somebody has come?")
-	}
-	v := visitor.Connect("somebody", s.Addr)
-	defer v.Close()
-	var over bool
-	var err error
-	s.Await(server.GiveUpAfter, func() bool { over, err = v.Connected(); return over })
-	if !over {
-		err = errors.New("the queue of those who have not been accepted is full")
-	}
-	if err != nil && !s.Exited() {
-		return fmt.Errorf("It says that it is listening on http://%s, and nobody can connect: %v.", s.Addr, err)
-	}
-	v.Send(visitor.Request("GET", "/"))
-	s.Await(server.GiveUpAfter, v.Answered)
-	s.AwaitQuiet(server.SettleTime)
-	v.Close()
-	quiet := s.AwaitQuiet(server.SettleTime)
-	switch {
-	case s.Exited():
-		return ended(s, "one visitor had come, asked for /, and left")
-	case !quiet:
-		return busy("since its first visitor has left: some thread of it is always busy. " +
-			"When the visitor has closed the connection, reading from it gives no more bytes, again and again: does it go on reading?")
-	}
-	return nil
-}
-
-func ended(s *server.Server, when string) error {
-	state, _ := s.Wait(0)
-	return fmt.Errorf("It ended (%v), though nobody had interrupted it: %s. (A server stays in the foreground.)%s", state, when, s.Quote())
-}
-
 // measureSlowPage notes how long the slow page takes of a program that cannot be told, and
 // returns what to say of it.
 func measureSlowPage(program *server.Program, s *server.Server) string {
@@ -210,8 +155,8 @@ func measureSlowPage(program *server.Program, s *server.Server) string {
 	return fmt.Sprintf("GET %s takes %v.", program.SlowPage, took.Round(100*time.Millisecond))
 }
 
-// startSecond starts a second server beside the first.
-func startSecond(program *server.Program, first *server.Server) (*server.Server, error) {
+// startSecond starts a second server beside the first, and ends it.
+func startSecond(program *server.Program, first *server.Server) error {
 	told := "-addr"
 	if strings.Contains(*spec, "{port}") {
 		told = "{port}"
@@ -220,32 +165,11 @@ func startSecond(program *server.Program, first *server.Server) (*server.Server,
 		"If it has a port of its own, say which: AT=" + first.Addr + "."
 	second, err := program.Start(server.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("While one is running, a second one does not start: %w\n%s", err, several)
+		return fmt.Errorf("While one is running, a second one does not start: %w\n%s", err, several)
 	}
+	defer second.Kill()
 	if first.Addr == second.Addr {
-		second.Kill()
-		return nil, fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s", first.Addr, several)
-	}
-	return second, nil
-}
-
-func endsWhenInterrupted(first, second *server.Server, printed int) error {
-	for _, s := range []*server.Server{first, second} {
-		s.Signal(syscall.SIGINT)
-		s.Await(server.GiveUpAfter, func() bool { return s.Exited() || s.Flooded() })
-	}
-	// One that prints without end sleeps when the pipe is full, and on a busy machine
-	// that is long before it has printed a megabyte. A pipe holds 64 KiB.
-	const most = 32 << 10
-	switch {
-	case first.Flooded(), first.Exited() && len(first.Log()) > printed+most:
-		return flooded(first)
-	case !first.Exited() || !second.Exited():
-		return errors.New("It does not end when it is interrupted (SIGINT, which is what Ctrl-C sends). It has been killed.")
+		return fmt.Errorf("Two that were running at the same time both said that they listen on %s.\n%s", first.Addr, several)
 	}
 	return nil
-}
-
-func flooded(s *server.Server) error {
-	return fmt.Errorf("It prints without end, where one line is expected: listening on http://HOST:PORT.%s", s.Quote())
 }
