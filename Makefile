@@ -57,7 +57,7 @@ ci: ## all that CI checks
 race: ## the stages' tests, with the race detector in the servers too
 	go test -race ./stage*
 
-pages: ## write excerpts, diffs and numbers of lines into the pages
+pages: ## write the numbers of lines into the pages' links
 	cd internal/tools && go test ./proof/book -run Pages -update
 
 figures: ## record the stages and the scenes anew, and draw them and the lab into docs

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 // A book is the pages of a repository.
 type book struct {
 	root     string
+	files    fs.FS // of root
 	pages    []*page
 	problems []string // as in "docs/README.md:12: the link ..."
 }
@@ -27,7 +27,7 @@ type page struct {
 	name   string   // as in docs/README.md
 	lines  []string // as they are
 	prose  []string // the same, but empty where a line is part of a block
-	want   []string // as they should be; see replace
+	want   []string // as they should be; a text may end others
 	blocks []*block
 }
 
@@ -38,34 +38,28 @@ type block struct {
 	args      string // the rest of the comment
 	terminals []string
 	lines     []string
-	indent    string // of the fence, which may be in a list
 }
 
 // open reads the pages of the repository in the folder root.
-func open(root string) (*book, error) {
-	b := &book{root: root}
-	names, _ := fs.Glob(os.DirFS(root), "docs/*.md")
+func open(root string) *book {
+	b := &book{root: root, files: os.DirFS(root)}
+	names, _ := fs.Glob(b.files, "docs/*.md")
 	for _, name := range append(names, "README.md") {
-		text, err := b.read(name)
-		if err != nil {
-			return nil, err
-		}
-		b.pages = append(b.pages, b.parse(name, text))
+		b.pages = append(b.pages, b.parse(name, b.read(name)))
 	}
-	return b, nil
+	return b
 }
 
-func (b *book) path(name string) string { return filepath.Join(b.root, filepath.FromSlash(name)) }
-
-// read returns the content of a file of the repository.
-func (b *book) read(name string) (string, error) {
-	data, err := os.ReadFile(b.path(name))
+// read returns the content of a file of the repository. If there is none, that is a problem.
+func (b *book) read(name string) string {
+	text, err := fs.ReadFile(b.files, name)
 	if err != nil {
-		return "", fmt.Errorf("there is no %s", name)
+		b.problems = append(b.problems, err.Error())
 	}
-	return string(data), nil
+	return string(text)
 }
 
+// problem returns a problem of a line of a page.
 func problem(p *page, line int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", p.name, line, fmt.Sprintf(format, args...))
 }
@@ -75,8 +69,8 @@ func (b *book) problemf(p *page, line int, format string, args ...any) {
 }
 
 var (
-	fence   = regexp.MustCompile("^( *)```(\\w*)$")
-	comment = regexp.MustCompile(`^ *<!-- (excerpt|diff|patch|file|restore)(?: (.*))? -->$`)
+	fence   = regexp.MustCompile("^```(\\w*)$")
+	comment = regexp.MustCompile(`^<!-- (excerpt|diff|patch|file|restore)(?: (.*))? -->$`)
 	inBold  = regexp.MustCompile(`\*\*(terminal \d+)\*\*`)
 )
 
@@ -91,9 +85,9 @@ func (b *book) parse(name, text string) *page {
 		case inside != nil && m != nil:
 			inside = nil
 		case inside != nil:
-			inside.lines = append(inside.lines, strings.TrimPrefix(line, inside.indent))
+			inside.lines = append(inside.lines, line)
 		case m != nil:
-			inside = b.block(p, i, m[1], m[2])
+			inside = b.block(p, i, m[1])
 			p.blocks = append(p.blocks, inside)
 		case c != nil && c[1] == "restore":
 			p.blocks = append(p.blocks, &block{line: i + 1, kind: c[1]})
@@ -108,8 +102,8 @@ func (b *book) parse(name, text string) *page {
 }
 
 // block returns the block whose fence is line i of the page, counted from 0.
-func (b *book) block(p *page, i int, indent, language string) *block {
-	blk := &block{line: i + 1, kind: language, indent: indent}
+func (b *book) block(p *page, i int, language string) *block {
+	blk := &block{line: i + 1, kind: language}
 	if c := comment.FindStringSubmatch(p.lines[max(i-1, 0)]); c != nil {
 		blk.kind, blk.args = c[1], c[2]
 	} else if language != "console" {
@@ -125,40 +119,23 @@ func (b *book) block(p *page, i int, indent, language string) *block {
 	return blk
 }
 
-// replace replaces n lines of a block, from a line of the page on, in what text returns.
-func (p *page) replace(blk *block, line, n int, lines []string) {
-	for i := range n {
-		p.want[line-1+i] = "\x00"
-	}
-	for _, l := range lines {
-		if l = strings.TrimSuffix(l, "\n"); l != "" {
-			l = blk.indent + l
-		}
-		p.want[line-2] += "\n" + l
-	}
-}
+// dropped is a line of a page that is no longer wanted.
+const dropped = "\x00"
 
 // text returns what the page should say.
-func (p *page) text() string { return strings.ReplaceAll(strings.Join(p.want, "\n"), "\x00\n", "") }
+func (p *page) text() string {
+	return strings.ReplaceAll(strings.Join(p.want, "\n"), dropped+"\n", "")
+}
 
 // check checks all that can be seen without running anything, and finds out what the
-// excerpts, the diffs and the numbers of lines should be.
+// numbers of lines should be.
 func (b *book) check() {
 	for _, p := range b.pages {
 		b.checkLinks(p)
 		for _, blk := range p.blocks {
-			b.fill(p, blk)
+			b.checkSource(p, blk)
 		}
-		if d := difference(strings.Join(p.lines, "\n"), p.text()); d != "" {
-			b.problemf(p, 1, "the page differs from its sources; cd internal/tools && go test ./proof/book -update\n%s", d)
-		}
-	}
-	stages, _ := filepath.Glob(b.path("stage[0-9]*-*"))
-	for i := range stages {
-		stages[i] = filepath.Base(stages[i])
-		if i > 0 {
-			b.checkWhole("docs/"+stages[i]+".md", stages[i-1]+"/main.go", stages[i]+"/main.go")
-		}
+		b.checkWhole(p)
 	}
 }
 
@@ -179,15 +156,16 @@ func (b *book) checkLinks(p *page) {
 			if m[3] == "" {
 				name = p.name
 			}
-			_, err := os.Stat(b.path(name))
+			_, err := fs.Stat(b.files, name)
 			switch {
 			case toLine.MatchString(m[4]):
 				number, err := b.lineNumber(name, m[3], m[2])
-				if err != nil {
+				if right := fmt.Sprintf("L%d", number); err != nil {
 					b.problemf(p, i+1, "%v", err)
-					break
+				} else if right != m[4] {
+					b.problemf(p, i+1, "the link to %s#%s should lead to %s; make pages numbers all of them", m[3], m[4], right)
+					p.want[i] = strings.Replace(p.want[i], m[0], strings.Replace(m[0], "#"+m[4], "#"+right, 1), 1)
 				}
-				p.want[i] = strings.Replace(p.want[i], m[0], fmt.Sprintf("%s](%s#L%d)", m[1], m[3], number), 1)
 			case elsewhere.MatchString(m[3]):
 			case err != nil:
 				b.problemf(p, i+1, "the link leads nowhere: there is no %s", name)
@@ -200,8 +178,7 @@ func (b *book) checkLinks(p *page) {
 
 // hasHeading says whether a page has a heading with an anchor, which GitHub makes of its text.
 func (b *book) hasHeading(name, anchor string) bool {
-	text, _ := b.read(name)
-	return slices.ContainsFunc(heading.FindAllStringSubmatch(text, -1), func(m []string) bool {
+	return slices.ContainsFunc(heading.FindAllStringSubmatch(b.read(name), -1), func(m []string) bool {
 		slug := notInSlug.ReplaceAllString(strings.ToLower(m[1]), "")
 		return strings.ReplaceAll(slug, " ", "-") == anchor
 	})

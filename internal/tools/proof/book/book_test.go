@@ -28,32 +28,23 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func mustOpen(t *testing.T, root string) *book {
-	t.Helper()
-	b, err := open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // save writes the page as it should be.
 func save(t *testing.T, b *book, p *page) {
 	t.Helper()
-	if err := os.WriteFile(b.path(p.name), []byte(p.text()), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(b.root, p.name), []byte(p.text()), 0o666); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // TestPages checks all that can be checked without running anything.
 func TestPages(t *testing.T) {
-	b := mustOpen(t, root)
+	b := open(root)
 	b.check()
 	if *update {
 		for _, p := range b.pages {
 			save(t, b, p)
 		}
-		b = mustOpen(t, root)
+		b = open(root)
 		b.check()
 	}
 	for _, problem := range b.problems {
@@ -64,7 +55,7 @@ func TestPages(t *testing.T) {
 // TestSessions does what the pages ask the reader to do, and compares what happens with
 // what the pages say.
 func TestSessions(t *testing.T) {
-	b := mustOpen(t, root)
+	b := open(root)
 	// The pages with the most blocks take longest, and begin first.
 	slices.SortStableFunc(b.pages, func(x, y *page) int { return len(y.blocks) - len(x.blocks) })
 	for _, p := range b.pages {
@@ -86,59 +77,45 @@ func TestSessions(t *testing.T) {
 
 // TestMistakes tests the tests. Each archive in testdata is a small repository whose book is
 // wrong, or right. Each line of its comment begins as a problem that must be found does;
-// "..." in it stands for any text. There may be no other problem.
+// "..." in it stands for any text. There may be no other problem. If there is a file
+// want/PAGE, the page is updated, and becomes that.
 func TestMistakes(t *testing.T) {
-	eachArchive(t, "testdata/*.txtar", func(t *testing.T, b *book, comment string) {
-		b.check()
-		for _, p := range b.pages {
-			if _, err := b.run(p, t.TempDir(), 2*time.Second, false); err != nil {
-				b.problems = append(b.problems, err.Error())
-			}
-		}
-		want := slices.Collect(strings.Lines(comment))
-		matches := func(got, want string) bool {
-			want = strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), `\.\.\.`, `.*`)
-			return regexp.MustCompile("^" + want).MatchString(strings.Join(strings.Fields(got), " "))
-		}
-		if !slices.EqualFunc(b.problems, want, matches) {
-			t.Errorf("got:\n%s\nwant:\n%s", strings.Join(b.problems, "\n"), comment)
-		}
-	})
-}
-
-// TestUpdate checks what -update makes of a page: the file in the folder want.
-func TestUpdate(t *testing.T) {
-	eachArchive(t, "testdata/update/*.txtar", func(t *testing.T, b *book, _ string) {
-		b.check()
-		for _, p := range b.pages {
-			if screens, err := b.run(p, t.TempDir(), 2*time.Second, true); err != nil {
-				t.Fatalf("%s\n%s", err, screens)
-			}
-			if want, err := b.read("want/" + p.name); p.text() != want {
-				t.Errorf("-update makes of %s\n%s\nwant, %v\n%s", p.name, p.text(), err, want)
-			}
-		}
-	})
-}
-
-// eachArchive unpacks archives into folders, and tests the book in each.
-func eachArchive(t *testing.T, pattern string, test func(t *testing.T, b *book, comment string)) {
-	names, err := filepath.Glob(pattern)
+	names, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(names) == 0 {
-		t.Fatalf("%s: %d archives, %v", pattern, len(names), err)
+		t.Fatalf("%d archives, %v", len(names), err)
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
 			archive, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
+			dir := t.TempDir()
 			if err := txtar.Write(archive, dir); err != nil {
 				t.Fatal(err)
 			}
-			test(t, mustOpen(t, dir), string(archive.Comment))
+			b := open(dir)
+			b.check()
+			for _, p := range b.pages {
+				want, err := os.ReadFile(filepath.Join(dir, "want", p.name))
+				updated := err == nil
+				if _, err := b.run(p, t.TempDir(), 2*time.Second, updated); err != nil {
+					b.problems = append(b.problems, err.Error())
+				}
+				if updated && p.text() != string(want) {
+					t.Errorf("-update makes of %s\n%s\nwant\n%s", p.name, p.text(), want)
+				}
+			}
+			if want := string(archive.Comment); !slices.EqualFunc(b.problems, slices.Collect(strings.Lines(want)), isProblem) {
+				t.Errorf("got:\n%s\nwant:\n%s", strings.Join(b.problems, "\n"), want)
+			}
 		})
 	}
+}
+
+// isProblem says whether a problem is the one that a line of an archive's comment means.
+func isProblem(got, want string) bool {
+	want = strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(want)), `\.\.\.`, `.*`)
+	return regexp.MustCompile("^" + want).MatchString(strings.Join(strings.Fields(got), " "))
 }

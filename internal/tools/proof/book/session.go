@@ -1,13 +1,13 @@
 package book
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,8 +29,8 @@ type session struct {
 	port      string // in place of 7878, in the copy as well
 	env       []string
 	terminals map[string]*terminal
-	unvetted  map[string]int // the folders of changed Go files, with the block's line
-	patience  time.Duration  // how long all processes may be asleep before the session gives up
+	untried   *block        // a change that no session has tried yet
+	patience  time.Duration // how long all processes may be asleep before the session gives up
 	update    bool
 
 	cpu    time.Duration // that all processes have used
@@ -45,8 +45,8 @@ func (b *book) run(p *page, temp string, patience time.Duration, update bool) (s
 		return "", nil
 	}
 	s := &session{
-		page: p, dir: filepath.Join(temp, "concurrent-web-server"), port: fmt.Sprint(lastPort.Add(1)), env: environ(temp),
-		terminals: make(map[string]*terminal), unvetted: make(map[string]int), patience: patience, update: update,
+		page: p, dir: filepath.Join(temp, "concurrent-web-server"), port: fmt.Sprint(firstPort + sessions.Add(1)), env: environ(temp),
+		terminals: make(map[string]*terminal), patience: patience, update: update,
 	}
 	err = s.work(b.root, temp)
 	for _, name := range slices.Sorted(maps.Keys(s.terminals)) {
@@ -74,11 +74,9 @@ func environ(temp string) []string {
 		"CURL_HOME="+temp, "XDG_CONFIG_HOME="+temp, "GIT_CONFIG_GLOBAL="+os.DevNull)
 }
 
-// lastPort is the port of the session that began last. Linux gives none of the ports up to
-// 32767 to a connection of its own accord.
-var lastPort atomic.Int32
-
-func init() { lastPort.Store(20000 + rand.Int32N(12000)) }
+// Each session has a port of its own. Linux gives none of the ports up to 32767 to a connection
+// of its own accord.
+var firstPort, sessions = 20000 + rand.Int32N(12000), new(atomic.Int32)
 
 // setUp makes the page's copy of the repository, which git knows. It leaves out the tests
 // of internal/tools: this one is among them, and would run itself.
@@ -99,35 +97,35 @@ func (s *session) work(root, temp string) error {
 	if err := s.command("sh", "-c", setUp, root, s.port); err != nil {
 		return problem(s.page, 1, "%v", err)
 	}
-	for _, blk := range s.page.blocks {
+	for _, blk := range append(s.page.blocks, &block{kind: "restore"}) {
 		if err := s.block(blk); err != nil {
 			return err
 		}
 	}
-	if err := s.vet(); err != nil {
-		return err
-	}
 	for _, t := range s.terminals {
-		if err := s.finish(t, s.quiet); err != nil {
+		if err := s.expect(t, true, func(bool, bool) bool { return s.quiet() }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// block does what one block says. It vets the changes before a block that makes none.
+// block does what one block says.
 func (s *session) block(blk *block) error {
-	if blk.kind == "patch" || blk.kind == "file" {
+	switch blk.kind {
+	case "patch", "file":
+		s.untried = blk
 		return s.change(blk)
+	case "console":
+		s.untried = nil
+		return s.console(blk)
+	case "restore":
+		if s.untried != nil {
+			return problem(s.page, s.untried.line, "no session tries this change")
+		}
+		return s.command("git", "checkout", "-q", ".")
 	}
-	err := s.vet()
-	switch {
-	case err == nil && blk.kind == "restore":
-		err = s.command("git", "checkout", "-q", ".")
-	case err == nil && blk.kind == "console":
-		err = s.console(blk)
-	}
-	return err
+	return nil
 }
 
 // command runs a program in the page's copy of the repository.
@@ -148,8 +146,8 @@ func (s *session) change(blk *block) error {
 	switch {
 	case blk.kind == "patch" && err == nil:
 		text, err = patch(string(old), text)
-	case blk.kind == "file" && (err == nil || path.Ext(blk.args) != ".go"):
-		err = fmt.Errorf("this is not the name of a new Go file")
+	case blk.kind == "file" && err == nil:
+		err = fmt.Errorf("this file exists already")
 	case blk.kind == "file":
 		err = os.MkdirAll(filepath.Dir(file), 0o777)
 	}
@@ -158,9 +156,6 @@ func (s *session) change(blk *block) error {
 	}
 	if err != nil {
 		return problem(s.page, blk.line, "%s %s: %v", blk.kind, blk.args, err)
-	}
-	if path.Ext(blk.args) == ".go" {
-		s.unvetted["./"+path.Dir(blk.args)] = blk.line
 	}
 	return nil
 }
@@ -186,17 +181,6 @@ func patch(text, change string) (string, error) {
 	return text[1:], nil
 }
 
-// vet vets the packages that have changed since the last time.
-func (s *session) vet() error {
-	for folder, line := range s.unvetted {
-		if err := s.command("go", "vet", folder); err != nil {
-			return problem(s.page, line, "%v", err)
-		}
-	}
-	clear(s.unvetted)
-	return nil
-}
-
 // prompt is what the shells print as a prompt: something that no command prints.
 const prompt = "\x1d"
 
@@ -212,7 +196,6 @@ type terminal struct {
 
 	command string // as on the page; "" before the first
 	line    int    // of the page, where it is
-	blk     *block
 	start   int    // in screen, where it was typed
 	shown   output // what the page shows of its output so far
 }
@@ -259,126 +242,99 @@ func (t *terminal) text(from int) string {
 	return lineEnd.ReplaceAllString(strings.ReplaceAll(text, t.port, "7878"), "\n")
 }
 
-// printed returns what the last command has printed, and whether it has ended: then
-// the shell has printed its prompt.
-func (t *terminal) printed() (text string, ended bool) {
-	text = t.text(t.start)
+// printed returns what the last command has printed; whether it has been typed, which the
+// terminal shows; and whether it has ended: then the shell has printed its prompt.
+func (t *terminal) printed() (text string, typed, ended bool) {
+	text, typed = t.text(t.start), true
 	if t.command != "" {
-		_, text, _ = strings.Cut(text, "\n") // the command
+		_, text, typed = strings.Cut(text, "\n") // the command
 	}
 	text, after, ended := strings.Cut(text, prompt)
 	if ended && text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	return text + after, ended
-}
-
-func (t *terminal) ended() bool {
-	_, ended := t.printed()
-	return ended
+	return text + after, typed, ended
 }
 
 var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
 
-// console runs a console block. It types a command as soon as the one before has ended, and
-// presses a key when all output above it has appeared.
+// console runs a console block. It types a command when the one before has ended, and presses a
+// key when all output above it has appeared and every process of the page is asleep.
 func (s *session) console(blk *block) error {
 	t, err := s.open(blk)
 	for i := 0; i < len(blk.lines) && err == nil; i++ {
 		text, line := blk.lines[i], blk.line+1+i
-		command, typed := strings.CutPrefix(text, "$ ")
-		key := keys[text[:min(2, len(text))]]
-		if (typed || key != "") && t.command != "" {
-			err = s.appear(t)
-		}
-		switch {
-		case err != nil:
-		case typed:
+		if command, ok := strings.CutPrefix(text, "$ "); ok {
 			for i+1 < len(blk.lines) && strings.HasSuffix(command, `\`) {
 				i++
 				command = strings.TrimSuffix(command, `\`) + strings.TrimPrefix(blk.lines[i], "> ")
 			}
-			err = s.typeCommand(t, command, blk, blk.line+1+i)
-		case t.command == "" || key != "" && t.ended():
+			err = s.typeCommand(t, command, blk.line+1+i)
+			continue
+		}
+		key := keys[text[:min(2, len(text))]]
+		if key != "" {
+			err = s.appear(t, true)
+		}
+		if _, _, ended := t.printed(); err == nil && (t.command == "" || key != "" && ended) {
 			err = problem(s.page, line, "nothing is running in %s", t.name)
-		default:
+		}
+		if err == nil {
 			t.shown = append(t.shown, shownLine{line, text})
 			_, err = t.master.WriteString(key)
 		}
 	}
 	if err == nil {
-		err = s.appear(t)
+		err = s.appear(t, false)
 	}
 	return err
 }
 
-// typeCommand types a command when the one before has ended, and waits until the terminal
-// has shown it.
-func (s *session) typeCommand(t *terminal, command string, blk *block, line int) error {
-	if err := s.finish(t, t.ended); err != nil {
-		return err
+// typeCommand types a command when the one before has ended.
+func (s *session) typeCommand(t *terminal, command string, line int) error {
+	err := s.expect(t, true, func(ended, _ bool) bool { return ended })
+	if err == nil {
+		t.mu.Lock()
+		t.start = len(t.screen)
+		t.mu.Unlock()
+		t.command, t.line, t.shown = command, line, nil
+		_, err = t.master.WriteString(strings.ReplaceAll(command, "7878", t.port) + "\n")
 	}
-	t.mu.Lock()
-	t.start = len(t.screen)
-	t.mu.Unlock()
-	t.command, t.blk, t.line, t.shown = command, blk, line, nil
-	if _, err := t.master.WriteString(strings.ReplaceAll(command, "7878", t.port) + "\n"); err != nil {
-		return err
-	}
-	return s.await(func() bool { return strings.Contains(t.text(t.start), "\n") })
+	return err
 }
 
 // appear waits until all that the page shows of the last command so far has appeared; the
-// command may go on. If that is nothing, it waits until the command has ended, or until every
-// process of the page is asleep: a visitor who waits, or a server without visitors.
-func (s *session) appear(t *terminal) error {
-	err := s.await(func() bool {
-		text, ended := t.printed()
-		n, _ := t.shown.match(text)
-		return ended || n == len(t.shown) && (n > 0 || s.quiet())
-	})
-	text, _ := t.printed()
-	if n, _ := t.shown.match(text); s.update || err == nil && n == len(t.shown) {
-		return nil
-	}
-	return s.differs(t, err)
+// command may go on. If that is nothing, or on demand, it waits until every process of the page
+// is asleep, too, or the command has ended: a visitor who waits, or a server that does.
+func (s *session) appear(t *terminal, idle bool) error {
+	idle = idle || len(t.shown) == 0
+	return s.expect(t, false, func(ended, all bool) bool { return ended || all && (!idle || s.quiet()) })
 }
 
-// finish waits until the condition holds, after which the last command prints no more, and
-// compares what it has printed with what the page shows.
-func (s *session) finish(t *terminal, cond func() bool) error {
-	err := s.await(cond)
-	text, _ := t.printed()
-	n, rest := t.shown.match(text)
-	if err == nil && (t.command == "" || n == len(t.shown) && rest == "" || s.update && t.rewrite(s.page, text)) {
-		return nil
-	}
-	return s.differs(t, err)
-}
-
-// differs says where what the last command has printed and what the page shows differ.
-func (s *session) differs(t *terminal, err error) error {
-	text, ended := t.printed()
-	n, rest := t.shown.match(text)
-	page := append(t.shown, shownLine{line: t.line, text: "nothing more"})[n]
-	real, _, more := strings.Cut(rest, "\n")
-	if !more {
-		real = "nothing more"
-	}
-	return problem(s.page, page.line, "%s does not print what the page shows:\n\tpage: %s\n\treal: %s\n"+
-		"\t(%q of line %d has ended: %v; %v)", t.name, page.text, real, t.command, t.line, ended, err)
-}
-
-// await waits until cond holds. It gives up after every process of the page has been asleep
-// for the session's patience.
-func (s *session) await(cond func() bool) error {
+// expect waits until it is time to compare what the last command of a terminal has printed with
+// what the page shows. That depends on whether the command has ended, and whether all that the
+// page shows has appeared. If the comparison is to be whole, nothing else may have been printed. It
+// gives up after every process of the page has been asleep for the session's patience.
+func (s *session) expect(t *terminal, whole bool, isTime func(ended, all bool) bool) error {
 	s.asleep = 0
-	for pause := 10 * time.Millisecond; !cond(); pause = min(pause+pause/20, time.Second/4) {
-		if s.look(pause); s.asleep > s.patience {
-			return fmt.Errorf("every process of the page has been asleep for %v", s.patience)
+	for pause := 10 * time.Millisecond; ; pause = min(pause+pause/20, time.Second/4) {
+		text, typed, ended := t.printed()
+		n, rest := t.shown.match(text)
+		all := typed && n == len(t.shown)
+		late := s.asleep > s.patience
+		if !late && !isTime(ended, all) {
+			s.look(pause)
+			continue
 		}
+		right := all && (!whole || rest == "")
+		if t.command == "" || s.update && !whole || !late && (right || s.update && t.rewrite(s.page, text)) {
+			return nil
+		}
+		page := append(t.shown, shownLine{line: t.line, text: "nothing more"})[n]
+		real, _, _ := strings.Cut(cmp.Or(rest, "nothing more"), "\n")
+		return problem(s.page, page.line, "%s does not print what the page shows:\n\tpage: %s\n\treal: %s\n"+
+			"\t(%q of line %d has ended: %v; every process has been asleep for %v)", t.name, page.text, real, t.command, t.line, ended, s.asleep)
 	}
-	return nil
 }
 
 // quiet says whether every process of the page has been asleep for a moment.
@@ -458,6 +414,11 @@ func (t *terminal) rewrite(p *page, text string) bool {
 	if n > 0 && t.shown[n-1].line != t.line+n {
 		return false
 	}
-	p.replace(t.blk, t.line+1, n, slices.Collect(strings.Lines(text)))
+	for i := range n {
+		p.want[t.line+i] = dropped
+	}
+	if text != "" {
+		p.want[t.line-1] += "\n" + strings.TrimSuffix(text, "\n")
+	}
 	return true
 }
