@@ -259,7 +259,7 @@ func (t *terminal) printed() (text string, typed, ended bool) {
 var keys = map[string]string{"^C": "\x03", `^\`: "\x1c"}
 
 // console runs a console block. It types a command when the one before has ended, and presses a
-// key when all output above it has appeared and every process of the page is asleep.
+// key when all output above it has appeared. For a dump every process of the page must be asleep.
 func (s *session) console(blk *block) error {
 	t, err := s.open(blk)
 	for i := 0; i < len(blk.lines) && err == nil; i++ {
@@ -274,7 +274,7 @@ func (s *session) console(blk *block) error {
 		}
 		key := keys[text[:min(2, len(text))]]
 		if key != "" {
-			err = s.appear(t, true)
+			err = s.appear(t, key == keys[`^\`])
 		}
 		if _, _, ended := t.printed(); err == nil && (t.command == "" || key != "" && ended) {
 			err = problem(s.page, line, "nothing is running in %s", t.name)
