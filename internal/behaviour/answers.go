@@ -17,45 +17,45 @@ import (
 // answer waits for a whole reply. TEXT is part of the page, or @FILE, a file of the
 // server's folder that is the page, or !TEXT, which is no part of it. In a script about manners the connection has to end well
 // too: of a server that is held to them strictly, it has to end.
-func answer(s *story, args []string) {
+func answer(r *run, args []string) {
 	statuses := strings.Split(args[1], "|")
-	visitors := s.named(args[0])
+	visitors := r.named(args[0])
 	for _, v := range visitors {
-		over := s.await(func() bool { return v.Ended() || v.Complete() && !(s.manners && s.strict) })
+		over := r.await(func() bool { return v.Ended() || v.Complete() && !(r.manners && r.strict) })
 		switch {
 		case !over && v.Complete():
-			s.hint = "Is the connection closed when the reply is sent? See docs/stage1-blocking.md"
-			s.fatalf("%s has the answer %s, and the connection stays open after it.", v.Name, v.Status())
+			r.Hint = "Is the connection closed when the reply is sent? See docs/stage1-blocking.md"
+			r.fatalf("%s has the answer %s, and the connection stays open after it.", v.Name, v.Status())
 		case !over && v.Replied():
-			s.fatalf("%s has the beginning of an answer, and its end does not come. "+
+			r.fatalf("%s has the beginning of an answer, and its end does not come. "+
 				"How long does it say that it is, and who closes the connection?", v.Name)
 		case !over:
-			s.stuckf(v, "%s gets no answer.", v.Name)
+			r.stuckf(v, "%s gets no answer.", v.Name)
 		}
 	}
-	if s.manners && !s.strict {
-		s.srv.AwaitQuiet(server.SettleTime) // a reset comes after the reply
+	if r.manners && !r.strict {
+		r.srv.AwaitQuiet(server.SettleTime) // a reset comes after the reply
 	}
 	for _, v := range visitors {
 		if !v.Replied() && slices.Contains(statuses, "none") {
 			continue
 		}
 		page, err := v.Page(statuses...)
-		if err == nil && s.manners {
-			err = v.EndsWell(s.strict)
+		if err == nil && r.manners {
+			err = v.EndsWell(r.strict)
 		}
 		if err != nil && !v.Replied() {
-			after := v.Arrived.Add(v.Stayed()).Sub(s.stopped)
-			if s.stopping && after > timeAtStop && !s.wantsSlowPage(v) {
-				s.undecidedf("%s was dropped %v after the server was to stop.", v.Name, after)
+			after := v.Arrived.Add(v.Stayed()).Sub(r.stopped)
+			if r.stopping && after > timeAtStop && !r.wantsSlowPage(v) {
+				r.undecidedf("%s was dropped %v after the server was to stop.", v.Name, after)
 			}
-			s.fatalf("%s: %v. Is there an error, or a deadline that is over?", v.Name, err)
+			r.fatalf("%s: %v. Is there an error, or a deadline that is over?", v.Name, err)
 		}
 		if err != nil {
-			s.fatalf("%s: %v.", v.Name, err)
+			r.fatalf("%s: %v.", v.Name, err)
 		}
 		if len(args) == 3 {
-			s.comparePage(v, page, args[2])
+			r.comparePage(v, page, args[2])
 		}
 	}
 }
@@ -65,73 +65,73 @@ func answer(s *story, args []string) {
 const timeAtStop = 100 * time.Millisecond
 
 // wellFormed names all that is missing of the visitors' replies, and each thing once.
-func wellFormed(s *story, args []string) {
-	visitors := s.named(args...)
+func wellFormed(r *run, args []string) {
+	visitors := r.named(args...)
 	for _, v := range visitors {
-		s.await(v.Complete)
-		if s.strict || !v.Replied() {
-			s.await(v.Ended)
+		r.await(v.Complete)
+		if r.strict || !v.Replied() {
+			r.await(v.Ended)
 		}
 	}
-	s.srv.AwaitQuiet(server.SettleTime)
+	r.srv.AwaitQuiet(server.SettleTime)
 	var faults, named []string
 	for _, v := range visitors {
 		request, _, _ := strings.Cut(v.Said(), "\r\n")
 		if !v.Replied() {
-			s.stuckf(v, "%s gets no answer to %q.", v.Name, request)
+			r.stuckf(v, "%s gets no answer to %q.", v.Name, request)
 		}
-		lacks := slices.DeleteFunc(v.Lacks(s.strict), func(what string) bool { return slices.Contains(named, what) })
+		lacks := slices.DeleteFunc(v.Lacks(r.strict), func(what string) bool { return slices.Contains(named, what) })
 		if named = append(named, lacks...); len(lacks) > 0 {
 			faults = append(faults, fmt.Sprintf("The reply to %q: %s.", request, strings.Join(lacks, "; ")))
 		}
 	}
 	if len(faults) > 0 {
-		s.fatalf("%s", strings.Join(faults, "\n"))
+		r.fatalf("%s", strings.Join(faults, "\n"))
 	}
 }
 
 // comparePage compares a page, which only a server that is held to the stages' own has to have.
-func (s *story) comparePage(v *visitor.Visitor, page, text string) {
-	if !s.strict {
+func (r *run) comparePage(v *visitor.Visitor, page, text string) {
+	if !r.strict {
 		return
 	}
 	if file, whole := strings.CutPrefix(text, "@"); whole {
-		if _, err := os.Stat(filepath.Join(s.program.Folder, file)); err != nil {
+		if _, err := os.Stat(filepath.Join(r.program.Folder, file)); err != nil {
 			return // not a stage
 		}
-		want := s.ts.ReadFile(filepath.Join(s.program.Folder, file))
+		want := r.ts.ReadFile(filepath.Join(r.program.Folder, file))
 		if page != want {
-			s.fatalf("%s gets another page than %s: %d bytes, not %d:\n%s", v.Name, file, len(page), len(want), page)
+			r.fatalf("%s gets another page than %s: %d bytes, not %d:\n%s", v.Name, file, len(page), len(want), page)
 		}
 	} else if words, without := strings.CutPrefix(text, "!"); without {
 		if strings.Contains(page, words) {
-			s.fatalf("%s gets a page that repeats %q, which was sent: a browser takes it for HTML.", v.Name, words)
+			r.fatalf("%s gets a page that repeats %q, which was sent: a browser takes it for HTML.", v.Name, words)
 		}
 	} else if !strings.Contains(page, text) {
-		s.fatalf("%s gets the wrong page: there is no %q in\n%s", v.Name, text, page)
+		r.fatalf("%s gets the wrong page: there is no %q in\n%s", v.Name, text, page)
 	}
 }
 
-func dropped(s *story, args []string) {
-	for _, v := range s.named(args[0]) {
-		s.awaitDrop(v)
-		if !s.strict && v.Said() != "" && v.Replied() {
+func dropped(r *run, args []string) {
+	for _, v := range r.named(args[0]) {
+		r.awaitDrop(v)
+		if !r.strict && v.Said() != "" && v.Replied() {
 			continue // by a server that does not read to the end of the request: see manners/packets
 		}
-		timedOut := !s.strict && v.Status() == "408" // which says so with a reply
+		timedOut := !r.strict && v.Status() == "408" // which says so with a reply
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
-			s.hint = "What does the server do when it gives up reading: does it take what has come for a request? See docs/stage1-blocking.md"
-			s.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
+			r.Hint = "What does the server do when it gives up reading: does it take what has come for a request? See docs/stage1-blocking.md"
+			r.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
 		// One deadline for all that have come since the start is a little early. The next
 		// visitor shows what is wrong with it.
-		if stayed := v.Stayed(); !s.stopping && stayed < s.patience*3/4 {
-			s.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), s.patience)
+		if stayed := v.Stayed(); !r.stopping && stayed < r.patience*3/4 {
+			r.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), r.patience)
 		}
 		// A visitor who was kept from sending for so long, by a machine that is busy
 		// elsewhere, has proved nothing.
-		if pause, _ := v.Pause(); pause > s.patience/2 {
-			s.undecidedf("%s was to send all the time, and paused for %v.", v.Name, pause)
+		if pause, _ := v.Pause(); pause > r.patience/2 {
+			r.undecidedf("%s was to send all the time, and paused for %v.", v.Name, pause)
 		}
 	}
 }
@@ -139,111 +139,111 @@ func dropped(s *story, args []string) {
 // awaitDrop waits until the server has ended the connection. Of a visitor who keeps
 // on sending it knows that the server bears with them for too long as soon as it has
 // read what was sent when twice the patience was over.
-func (s *story) awaitDrop(v *visitor.Visitor) {
+func (r *run) awaitDrop(v *visitor.Visitor) {
 	tooLong := false
-	ended := s.await(func() bool {
-		if _, last := v.Pause(); last.Sub(v.Arrived) > 2*s.patience {
-			read, _ := s.srv.HasRead(v.Conn())
+	ended := r.await(func() bool {
+		if _, last := v.Pause(); last.Sub(v.Arrived) > 2*r.patience {
+			read, _ := r.srv.HasRead(v.Conn())
 			tooLong = read && !v.Ended()
 		}
 		return tooLong || v.Ended()
 	})
 	switch {
 	case tooLong:
-		s.fatalf("%s is still connected, and should have been dropped.", v.Name)
+		r.fatalf("%s is still connected, and should have been dropped.", v.Name)
 	case !ended:
-		s.stuckf(v, "%s is still connected, and should have been dropped. Who closes the connection, and when?", v.Name)
+		r.stuckf(v, "%s is still connected, and should have been dropped. Who closes the connection, and when?", v.Name)
 	}
 }
 
 // closed waits until the connection has ended, with an answer or without. With already,
 // it has to have ended once the server has done all that it has to do.
-func closed(s *story, args []string) {
-	idle := s.idle()
+func closed(r *run, args []string) {
+	idle := r.idle()
 	if len(args) == 2 {
-		s.ts.Check(s.settle())
+		r.ts.Check(r.settle())
 		idle = server.SettleTime
 	}
-	for _, v := range s.named(args[0]) {
-		if !s.srv.Await(idle, v.Ended) {
-			s.fatalf("%s is still connected, and the connection should have ended.", v.Name)
+	for _, v := range r.named(args[0]) {
+		if !r.srv.Await(idle, v.Ended) {
+			r.fatalf("%s is still connected, and the connection should have ended.", v.Name)
 		}
 	}
 }
 
-func waits(s *story, args []string) {
-	s.ts.Check(s.settle())
-	for _, v := range s.named(args...) {
+func waits(r *run, args []string) {
+	r.ts.Check(r.settle())
+	for _, v := range r.named(args...) {
 		switch {
-		case v.Answered() && s.slowPageIsOver():
-			s.undecidedf("The slow page takes only %v, and was over before anybody could look.", s.slow)
+		case v.Answered() && r.slowPageIsOver():
+			r.undecidedf("The slow page takes only %v, and was over before anybody could look.", r.slow)
 		case v.Replied():
-			s.fatalf("%s should still be waiting, and is answered already.", v.Name)
-		case v.Answered() && s.patience > 0 && v.Stayed() >= s.patience:
-			s.undecidedf("%s was dropped before anybody could look.", v.Name)
+			r.fatalf("%s should still be waiting, and is answered already.", v.Name)
+		case v.Answered() && r.patience > 0 && v.Stayed() >= r.patience:
+			r.undecidedf("%s was dropped before anybody could look.", v.Name)
 		case v.Answered():
-			s.fatalf("%s should still be waiting, and was dropped.", v.Name)
+			r.fatalf("%s should still be waiting, and was dropped.", v.Name)
 		}
 	}
 }
 
 // stays waits for longer than most servers bear with a silent visitor who drop them.
-func stays(s *story, args []string) {
-	s.srv.AwaitQuiet(2 * time.Second)
-	waits(s, args)
+func stays(r *run, args []string) {
+	r.srv.AwaitQuiet(2 * time.Second)
+	waits(r, args)
 }
 
-func inProgress(s *story, args []string) {
-	for _, v := range s.named(args[0]) {
-		s.awaitRead(v)
+func inProgress(r *run, args []string) {
+	for _, v := range r.named(args[0]) {
+		r.awaitRead(v)
 	}
-	for _, v := range s.named(args[0]) {
+	for _, v := range r.named(args[0]) {
 		if !v.Answered() {
 			continue
 		}
 		switch took := v.Took(); {
-		case took >= s.slow:
-			s.undecidedf("%s was answered before anybody could look.", v.Name)
+		case took >= r.slow:
+			r.undecidedf("%s was answered before anybody could look.", v.Name)
 		case took > 0:
-			s.fatalf("%s is answered already; the request should be in progress.", v.Name)
-		case s.patience > 0 && time.Since(v.Arrived) > s.patience/2:
-			s.undecidedf("%s was dropped before anybody could look.", v.Name)
+			r.fatalf("%s is answered already; the request should be in progress.", v.Name)
+		case r.patience > 0 && time.Since(v.Arrived) > r.patience/2:
+			r.undecidedf("%s was dropped before anybody could look.", v.Name)
 		default:
-			s.fatalf("%s was dropped; the request should be in progress.", v.Name)
+			r.fatalf("%s was dropped; the request should be in progress.", v.Name)
 		}
 	}
 }
 
 // awaitRead waits until the server has read all that the visitor has sent, or has
 // answered. Where the system does not tell, it waits until the server is quiet.
-func (s *story) awaitRead(v *visitor.Visitor) {
+func (r *run) awaitRead(v *visitor.Visitor) {
 	var err error
-	// Not s.idle(): a request that is read only when another has been answered was
+	// Not r.idle(): a request that is read only when another has been answered was
 	// not in progress beside it.
-	over := s.srv.Await(server.GiveUpAfter, func() (read bool) {
-		read, err = s.srv.HasRead(v.Conn())
+	over := r.srv.Await(server.GiveUpAfter, func() (read bool) {
+		read, err = r.srv.HasRead(v.Conn())
 		return err != nil || read && v.Sent() || v.Answered()
 	})
 	switch {
 	case !over:
-		s.stuckf(v, "The server does not read %s's request.", v.Name)
+		r.stuckf(v, "The server does not read %s's request.", v.Name)
 	case err != nil:
-		s.ts.Check(s.settle())
+		r.ts.Check(r.settle())
 	}
 }
 
-func overtakes(s *story, args []string) {
-	quick := s.named(args[0])[0]
-	if !s.await(quick.Answered) {
-		s.stuckf(quick, "%s has no answer while %s is being served, and the server is idle.", quick.Name, args[1])
+func overtakes(r *run, args []string) {
+	quick := r.named(args[0])[0]
+	if !r.await(quick.Answered) {
+		r.stuckf(quick, "%s has no answer while %s is being served, and the server is idle.", quick.Name, args[1])
 	}
-	if !s.slowPageIsOver() {
-		waits(s, args[1:])
+	if !r.slowPageIsOver() {
+		waits(r, args[1:])
 		return
 	}
-	for _, slow := range s.named(args[1:]...) {
-		if slow.Answered() && quick.Took() > s.slow/2 {
-			s.fatalf("%s, who came after %s, is answered after.", quick.Name, slow.Name)
+	for _, slow := range r.named(args[1:]...) {
+		if slow.Answered() && quick.Took() > r.slow/2 {
+			r.fatalf("%s, who came after %s, is answered after.", quick.Name, slow.Name)
 		}
 	}
 }
@@ -251,19 +251,19 @@ func overtakes(s *story, args []string) {
 // inOrder waits until each in turn is answered. Answered looks at the socket: if a later
 // one has an answer, and an earlier one who is looked at after that has none, then the
 // order is wrong.
-func inOrder(s *story, args []string) {
-	queue := s.named(args...)
+func inOrder(r *run, args []string) {
+	queue := r.named(args...)
 	for i, v := range queue {
-		answered := s.await(func() bool {
+		answered := r.await(func() bool {
 			for _, later := range queue[i+1:] {
 				if later.Answered() && !v.Answered() {
-					s.fatalf("%s, who came before %s, is answered after.", v.Name, later.Name)
+					r.fatalf("%s, who came before %s, is answered after.", v.Name, later.Name)
 				}
 			}
 			return v.Answered()
 		})
 		if !answered {
-			s.stuckf(v, "%s gets no answer.", v.Name)
+			r.stuckf(v, "%s gets no answer.", v.Name)
 		}
 	}
 }
@@ -271,13 +271,13 @@ func inOrder(s *story, args []string) {
 // progress waits until the server has done all that it has to do. Then it counts the
 // requests without an answer: those that the server has read, and those that it has not.
 // Where the system does not tell, it has read all.
-func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
+func (r *run) progress(visitors []*visitor.Visitor) (read, unread int) {
 	for _, v := range visitors {
-		s.await(v.Sent)
+		r.await(v.Sent)
 	}
 	// If somebody is answered while it counts, the server begins with another, and it counts again.
 	for answered := -1; answered+read+unread != len(visitors); {
-		s.ts.Check(s.settle())
+		r.ts.Check(r.settle())
 		answered, read, unread = 0, 0, 0
 		for _, v := range visitors {
 			if v.Answered() {
@@ -286,7 +286,7 @@ func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
 		}
 		hasRead := make([]bool, len(visitors))
 		for i, v := range visitors {
-			hasRead[i] = s.hasRead(v)
+			hasRead[i] = r.hasRead(v)
 		}
 		for i, v := range visitors {
 			switch {
@@ -303,8 +303,8 @@ func (s *story) progress(visitors []*visitor.Visitor) (read, unread int) {
 
 // hasRead says whether the server has read all that the visitor has sent. Where the system does
 // not tell, it has.
-func (s *story) hasRead(v *visitor.Visitor) bool {
-	all, err := s.srv.HasRead(v.Conn())
+func (r *run) hasRead(v *visitor.Visitor) bool {
+	all, err := r.srv.HasRead(v.Conn())
 	return all || err != nil
 }
 
@@ -313,93 +313,93 @@ func (s *story) hasRead(v *visitor.Visitor) bool {
 // machine is. That they took no less proves nothing on a machine that is busy elsewhere:
 // the server has to be seen asleep with one of them in progress, and the next unread, at
 // two looks in a row. Where nobody can see that, the answers have to come one slow apart.
-func takeTurns(s *story, args []string) {
-	queue := s.named(args...)
+func takeTurns(r *run, args []string) {
+	queue := r.named(args...)
 	alone, before := len(queue) == 1, 0
-	blind := !s.program.Sees("requests")
+	blind := !r.program.Sees("requests")
 	for range queue {
 		if alone || blind || queue[len(queue)-1].Answered() {
 			break
 		}
-		read, unread := s.progress(queue)
+		read, unread := r.progress(queue)
 		if read > 1 {
-			s.fatalf("%d requests are in progress at the same time, and should take turns.", read)
+			r.fatalf("%d requests are in progress at the same time, and should take turns.", read)
 		}
 		alone = before == 1 && read == 1 && unread > 0
 		before = read
 	}
-	if len(queue) == 1 && s.strict && s.program.Sees("work") {
-		s.awaitSlowPage(queue[0])
+	if len(queue) == 1 && r.strict && r.program.Sees("work") {
+		r.awaitSlowPage(queue[0])
 	}
-	inOrder(s, args)
+	inOrder(r, args)
 	took := time.Duration(0)
 	for _, v := range queue {
 		switch {
 		case v.Took() > 0:
 		case v.Ended():
-			s.fatalf("%s: the connection was closed without an answer.", v.Name)
+			r.fatalf("%s: the connection was closed without an answer.", v.Name)
 		default:
-			s.stuckf(v, "%s gets no answer.", v.Name)
+			r.stuckf(v, "%s gets no answer.", v.Name)
 		}
 		took = max(took, v.Asked().Add(v.Took()).Sub(queue[0].Asked()).Round(time.Millisecond))
 	}
-	inTurns, _ := s.turns(queue)
-	switch least := time.Duration(len(queue)) * s.slow; {
+	inTurns, _ := r.turns(queue)
+	switch least := time.Duration(len(queue)) * r.slow; {
 	case took < least && len(queue) == 1:
-		s.fatalf("%s is answered after %v, and the slow page takes %v.", args[0], took, s.slow)
+		r.fatalf("%s is answered after %v, and the slow page takes %v.", args[0], took, r.slow)
 	case took < least:
-		s.fatalf("%d requests of %v each were answered within %v, so that they did not take turns.", len(queue), s.slow, took)
+		r.fatalf("%d requests of %v each were answered within %v, so that they did not take turns.", len(queue), r.slow, took)
 	case !alone && !(blind && inTurns == len(queue)):
-		s.undecidedf("The server was never seen to sleep over one request with others unread.")
+		r.undecidedf("The server was never seen to sleep over one request with others unread.")
 	}
 }
 
 // awaitSlowPage waits for a tenth longer than the slow page takes, after a slow request was read.
 // If the server is asleep then, and has not answered, it sleeps too long: when a timer of it has run
 // out it is not asleep, even if the machine is busy elsewhere.
-func (s *story) awaitSlowPage(v *visitor.Visitor) {
-	s.awaitRead(v)
-	longer := s.slow + s.slow/10
+func (r *run) awaitSlowPage(v *visitor.Visitor) {
+	r.awaitRead(v)
+	longer := r.slow + r.slow/10
 	time.Sleep(longer)
-	s.ts.Check(s.settle())
+	r.ts.Check(r.settle())
 	if !v.Answered() {
-		s.stuckf(v, "%s has no answer after %v, and the slow page takes %v.", v.Name, longer, s.slow)
+		r.stuckf(v, "%s has no answer after %v, and the slow page takes %v.", v.Name, longer, r.slow)
 	}
 }
 
 // overlap sees to it that slow requests are all in progress together. They are not if the
-// server is asleep, and has not read one of them, or has read all of them more than s.slow
-// ago and not answered one. They were if all answers came within 2*s.slow: a request that
+// server is asleep, and has not read one of them, or has read all of them more than r.slow
+// ago and not answered one. They were if all answers came within 2*r.slow: a request that
 // began only when another was done is answered later. On a machine that is busy
 // elsewhere there may be neither proof. Where nobody can see what the server has read,
 // the answers show it: see watchTurns.
-func overlap(s *story, args []string) {
-	crowd := s.named(args[0])
-	if !s.program.Sees("requests") {
-		s.watchTurns(crowd)
+func overlap(r *run, args []string) {
+	crowd := r.named(args[0])
+	if !r.program.Sees("requests") {
+		r.watchTurns(crowd)
 	}
 	for _, v := range crowd {
 		// A right server may look for visitors only now and then, and accept one at each look.
 		// One that sleeps for longer than that is serving somebody.
-		if !s.srv.Await(s.slow/2, func() bool { return s.hasRead(v) || v.Answered() }) {
+		if !r.srv.Await(r.slow/2, func() bool { return r.hasRead(v) || v.Answered() }) {
 			break
 		}
 	}
-	if read, unread := s.progress(crowd); unread > 0 {
-		s.atATime = read
-		s.fatalf("Of %d slow requests at the same time the server has only %d in progress; "+
+	if read, unread := r.progress(crowd); unread > 0 {
+		r.AtATime = read
+		r.fatalf("Of %d slow requests at the same time the server has only %d in progress; "+
 			"it has not even read the others.", len(crowd), read)
 	}
-	time.Sleep(s.slow)
-	if waiting, _ := s.progress(crowd); waiting > 0 && s.program.Sees("requests") {
-		s.atATime = len(crowd) - waiting
-		s.fatalf("Of %d slow requests at the same time the server had only %d in progress; "+
+	time.Sleep(r.slow)
+	if waiting, _ := r.progress(crowd); waiting > 0 && r.program.Sees("requests") {
+		r.AtATime = len(crowd) - waiting
+		r.fatalf("Of %d slow requests at the same time the server had only %d in progress; "+
 			"the others have been read, and wait.", len(crowd), len(crowd)-waiting)
 	}
-	answer(s, []string{args[0], "200"})
+	answer(r, []string{args[0], "200"})
 	for _, v := range crowd {
-		if v.Asked().Add(v.Took()).After(crowd[0].Arrived.Add(2 * s.slow)) {
-			s.undecidedf("%d slow requests were not seen to be answered before two could have been served in turn.", len(crowd))
+		if v.Asked().Add(v.Took()).After(crowd[0].Arrived.Add(2 * r.slow)) {
+			r.undecidedf("%d slow requests were not seen to be answered before two could have been served in turn.", len(crowd))
 		}
 	}
 }
@@ -409,27 +409,27 @@ func overlap(s *story, args []string) {
 const enoughTurns = 4
 
 // watchTurns waits for the answers to slow requests that were sent at the same time. If they
-// come in turns, one slow apart, the story fails, once it has been told twice.
-func (s *story) watchTurns(crowd []*visitor.Visitor) {
+// come in turns, one slow apart, the script fails, once it has been run twice.
+func (r *run) watchTurns(crowd []*visitor.Visitor) {
 	turns, size := 0, 0
-	s.await(func() bool {
-		turns, size = s.turns(crowd)
+	r.await(func() bool {
+		turns, size = r.turns(crowd)
 		return turns >= enoughTurns || !slices.ContainsFunc(crowd, func(v *visitor.Visitor) bool { return !v.Answered() })
 	})
 	if turns < enoughTurns {
 		return
 	}
 	seen := fmt.Sprintf("Of %d slow requests at the same time the server had only %d in progress: "+
-		"the answers come in turns, %v apart.", len(crowd), size, s.slow)
-	if s.scale == 1 {
-		s.undecidedf("%s", seen)
+		"the answers come in turns, %v apart.", len(crowd), size, r.slow)
+	if r.scale == 1 {
+		r.undecidedf("%s", seen)
 	}
-	s.fatalf("%s", seen)
+	r.fatalf("%s", seen)
 }
 
 // turns is countTurns for visitors who have asked for the slow page. If they have not all
 // asked at the same time, there are none.
-func (s *story) turns(visitors []*visitor.Visitor) (turns, size int) {
+func (r *run) turns(visitors []*visitor.Visitor) (turns, size int) {
 	var asked, answered []time.Time
 	for _, v := range visitors {
 		asked = append(asked, v.Asked())
@@ -438,10 +438,10 @@ func (s *story) turns(visitors []*visitor.Visitor) (turns, size int) {
 		}
 	}
 	slices.SortFunc(asked, time.Time.Compare)
-	if len(asked) == 0 || asked[len(asked)-1].Sub(asked[0]) > s.slow/4 {
+	if len(asked) == 0 || asked[len(asked)-1].Sub(asked[0]) > r.slow/4 {
 		return 0, 0
 	}
-	return countTurns(answered, s.slow)
+	return countTurns(answered, r.slow)
 }
 
 // countTurns returns in how many turns answers have come, and how many in the first. Each

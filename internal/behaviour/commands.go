@@ -23,8 +23,8 @@ import (
 
 // usages are the commands that the scripts have beside testscript's own.
 // testdata/README.md explains each, and what it proves. A command that fails ends the
-// story, as one of testscript's does.
-var usages = map[string]func(s *story, args []string){
+// run, as one of testscript's does.
+var usages = map[string]func(r *run, args []string){
 	// The server.
 	"limit-files N":                limitFiles,
 	"start [FLAG...]":              start,
@@ -76,186 +76,186 @@ var beforeStart = []string{"limit-files", "start", "start-fails", "hint", "overl
 // usage when the arguments are not as many as it says.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){}
-	for usage, run := range usages {
+	for usage, command := range usages {
 		words := strings.Fields(usage)
-		name, least, most := words[0], 0, len(words)-1
+		name, minArgs, maxArgs := words[0], 0, len(words)-1
 		for _, w := range words[1:] {
 			if !strings.HasPrefix(w, "[") {
-				least++
+				minArgs++
 			}
 			if strings.Contains(w, "...") {
-				most = math.MaxInt
+				maxArgs = math.MaxInt
 			}
 		}
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
-			s := ts.Value(storyKey{}).(*story)
-			s.ts = ts
+			r := ts.Value(runKey{}).(*run)
+			r.ts = ts
 			switch {
 			case neg:
 				ts.Fatalf("%s cannot be negated: say what is seen instead", name)
-			case len(args) < least || len(args) > most:
+			case len(args) < minArgs || len(args) > maxArgs:
 				ts.Fatalf("usage: %s", usage)
-			case s.srv == nil && !slices.Contains(beforeStart, name):
+			case r.srv == nil && !slices.Contains(beforeStart, name):
 				ts.Fatalf("no server is running: start comes first")
 			}
-			run(s, args)
+			command(r, args)
 		}
 	}
 	return all
 }
 
-func hint(s *story, args []string) {
+func hint(r *run, args []string) {
 	page := args[0]
 	if page == "own" {
 		page = "docs/your-own-server.md"
-		if i := slices.IndexFunc(Stages, func(stage Stage) bool { return stage.Folder == filepath.Base(s.program.Folder) }); i >= 0 {
+		if i := slices.IndexFunc(Stages, func(stage Stage) bool { return stage.Folder == filepath.Base(r.program.Folder) }); i >= 0 {
 			page = Stages[i].Page()
 		}
 	}
-	s.hint = args[1]
-	if len(args) == 3 && s.program.Go && (s.strict || !s.manners) { // there it names functions of the stages
-		s.hint += " " + args[2]
+	r.Hint = args[1]
+	if len(args) == 3 && r.program.Go && (r.strict || !r.manners) { // there it names functions of the stages
+		r.Hint += " " + args[2]
 	}
-	s.hint += " See " + page
+	r.Hint += " See " + page
 }
 
 // overlay has the servers from here on built from the source as if FILE, which is the
 // script's own, were one of its files, or stood in the place of the one of that name. The
 // tests are left out, for go vet -overlay=$WORK/overlay.json.
-func overlay(s *story, args []string) {
-	file := s.ts.MkAbs(args[0])
-	replace := map[string]string{filepath.Join(s.program.Folder, filepath.Base(file)): file}
-	tests, err := filepath.Glob(filepath.Join(s.program.Folder, "*_test.go"))
-	s.ts.Check(err)
+func overlay(r *run, args []string) {
+	file := r.ts.MkAbs(args[0])
+	replace := map[string]string{filepath.Join(r.program.Folder, filepath.Base(file)): file}
+	tests, err := filepath.Glob(filepath.Join(r.program.Folder, "*_test.go"))
+	r.ts.Check(err)
 	for _, test := range tests {
 		replace[test] = ""
 	}
 	data, err := json.Marshal(map[string]any{"Replace": replace})
-	s.ts.Check(err)
-	list := filepath.Join(s.ts.Getenv("WORK"), "overlay.json")
-	s.ts.Check(os.WriteFile(list, data, 0o666))
-	program, err := server.Open(s.program.Folder, "-overlay="+list)
+	r.ts.Check(err)
+	list := filepath.Join(r.ts.Getenv("WORK"), "overlay.json")
+	r.ts.Check(os.WriteFile(list, data, 0o666))
+	program, err := server.Open(r.program.Folder, "-overlay="+list)
 	if build := (*server.BuildError)(nil); errors.As(err, &build) {
-		s.ts.Fatalf("The server's source does not compile with %s:%s", args[0], quote(build.Output))
+		r.ts.Fatalf("The server's source does not compile with %s:%s", args[0], quote(build.Output))
 	}
-	s.ts.Check(err)
-	s.ts.Defer(func() { program.Close() })
-	s.program = program
+	r.ts.Check(err)
+	r.ts.Defer(func() { program.Close() })
+	r.program = program
 }
 
 // vet wants go vet to find nothing in the server's source.
-func vet(s *story, args []string) {
+func vet(r *run, args []string) {
 	cmd := exec.Command("go", "vet", ".")
-	cmd.Dir = s.program.Folder
+	cmd.Dir = r.program.Folder
 	if said, err := cmd.CombinedOutput(); err != nil {
-		s.ts.Fatalf("go vet says:%s", quote(string(said)))
+		r.ts.Fatalf("go vet says:%s", quote(string(said)))
 	}
 }
 
 // The server.
 
 // number returns the number that a command has as an argument.
-func (s *story) number(arg string) int {
+func (r *run) number(arg string) int {
 	n, err := strconv.Atoi(arg)
-	s.ts.Check(err)
+	r.ts.Check(err)
 	return n
 }
 
 // limitFiles sets the limit for the servers that are started after it, or, if one is
 // running, for that one. There +0 is as many files as it has open.
-func limitFiles(s *story, args []string) {
-	s.files = s.number(args[0])
-	if s.srv == nil || s.ended {
+func limitFiles(r *run, args []string) {
+	r.files = r.number(args[0])
+	if r.srv == nil || r.ended {
 		return
 	}
-	limit := s.files
+	limit := r.files
 	if args[0] == "+0" {
 		limit = -1
 	}
-	if err := s.srv.LimitFiles(limit); err != nil {
-		s.fatalf("The server's limit on open files cannot be set: %v.", err)
+	if err := r.srv.LimitFiles(limit); err != nil {
+		r.fatalf("The server's limit on open files cannot be set: %v.", err)
 	}
 }
 
 // startFails starts the server with the flags, and wants it to end instead of listening. The
 // patterns, regular expressions, match how it has ended and what it has printed.
-func startFails(s *story, args []string) {
-	srv, err := s.program.Start(s.options(strings.Fields(args[0])))
+func startFails(r *run, args []string) {
+	srv, err := r.program.Start(r.options(strings.Fields(args[0])))
 	if err == nil {
 		srv.Kill()
-		s.ts.Fatalf("With %s the server listens, and should end.", args[0])
+		r.ts.Fatalf("With %s the server listens, and should end.", args[0])
 	}
 	for _, pattern := range args[1:] {
 		if !regexp.MustCompile("(?s)" + pattern).MatchString(err.Error()) {
-			s.ts.Fatalf("Started with %q, nothing matches %q.\n%v", args[0], pattern, err)
+			r.ts.Fatalf("Started with %q, nothing matches %q.\n%v", args[0], pattern, err)
 		}
 	}
 }
 
-func signal(s *story, args []string) {
+func signal(r *run, args []string) {
 	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "QUIT": syscall.SIGQUIT,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	sig, ok := signals[args[0]]
 	if !ok {
-		s.ts.Fatalf("no signal %s: there are INT, TERM, STOP and CONT", args[0])
+		r.ts.Fatalf("no signal %s: there are INT, TERM, STOP and CONT", args[0])
 	}
 	if args[0] == "INT" || args[0] == "TERM" {
-		s.stopping, s.stopped = true, time.Now()
+		r.stopping, r.stopped = true, time.Now()
 	}
-	if err := s.srv.Signal(sig); err != nil {
-		s.fatalf("The server cannot be sent SIG%s: %v.", args[0], err)
+	if err := r.srv.Signal(sig); err != nil {
+		r.fatalf("The server cannot be sent SIG%s: %v.", args[0], err)
 	}
 }
 
 // exits compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
-func exits(s *story, args []string) {
-	idle := s.idle()
+func exits(r *run, args []string) {
+	idle := r.idle()
 	silent := func(v *visitor.Visitor) bool { return v.Said() == "" && !v.Ended() }
-	if !s.strict && slices.ContainsFunc(s.visitors, silent) {
+	if !r.strict && slices.ContainsFunc(r.visitors, silent) {
 		idle += 6 * time.Second // the server of net/http gives them five, counted in whole seconds
 	}
-	state, err := s.srv.Wait(idle)
+	state, err := r.srv.Wait(idle)
 	if err != nil {
-		s.checkHalfClosed()
-		s.fatalf("The server does not end.%s", s.whereabouts())
+		r.checkHalfClosed()
+		r.fatalf("The server does not end.%s", r.whereabouts())
 	}
-	s.ended = true
+	r.ended = true
 	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
 	if got == "130" { // what some languages make of SIGINT, and what a shell says
 		got = "interrupt"
 	}
 	if want := args[0]; got != want && (want != "early" || got == "0") {
-		s.fatalf("The server has ended, and its status is %q, not %q.", got, want)
+		r.fatalf("The server has ended, and its status is %q, not %q.", got, want)
 	}
-	s.ts.Check(s.checkOutput())
+	r.ts.Check(r.checkOutput())
 }
 
 // checkHalfClosed looks whether a server that does not end waits for visitors to close
 // connections that it has closed itself, on its own side only: then it ends when they do.
-func (s *story) checkHalfClosed() {
-	ended := slices.DeleteFunc(slices.Clone(s.visitors), func(v *visitor.Visitor) bool { return !v.Ended() })
-	s.disconnect(ended, (*visitor.Visitor).Close)
-	if len(ended) > 0 && s.srv.Await(server.GiveUpAfter, s.srv.Exited) {
-		s.ended = true
-		s.hint = "Is the connection closed, or only its one half? (In Node that is destroy, or end.) See docs/your-own-server.md"
-		s.fatalf("The server has closed its own side of %s's connection, and does not end before the visitor closes the other.", ended[0].Name)
+func (r *run) checkHalfClosed() {
+	ended := slices.DeleteFunc(slices.Clone(r.visitors), func(v *visitor.Visitor) bool { return !v.Ended() })
+	r.disconnect(ended, (*visitor.Visitor).Close)
+	if len(ended) > 0 && r.srv.Await(server.GiveUpAfter, r.srv.Exited) {
+		r.ended = true
+		r.Hint = "Is the connection closed, or only its one half? (In Node that is destroy, or end.) See docs/your-own-server.md"
+		r.fatalf("The server has closed its own side of %s's connection, and does not end before the visitor closes the other.", ended[0].Name)
 	}
 }
 
 // log waits until the text has been printed often enough, or until a server that prints
 // it again and again would have printed it too often.
-func log(s *story, args []string) {
-	if text, most := args[0], s.number(args[2]); args[1] == "at-most" {
-		tooMany := func() bool { return strings.Count(s.srv.Log(), text) > most }
-		if s.srv.Await(server.GiveUpAfter, tooMany) {
-			s.fatalf("The server printed %q more than %d times.", text, most)
+func log(r *run, args []string) {
+	if text, limit := args[0], r.number(args[2]); args[1] == "at-most" {
+		tooMany := func() bool { return strings.Count(r.srv.Log(), text) > limit }
+		if r.srv.Await(server.GiveUpAfter, tooMany) {
+			r.fatalf("The server printed %q more than %d times.", text, limit)
 		}
 		return
 	}
-	s.compare(counter{
+	r.compare(counter{
 		fmt.Sprintf("The server printed %q %%d times", args[0]),
-		func(s *story) (int, error) { return strings.Count(s.srv.Log(), args[0]), nil },
+		func(r *run) (int, error) { return strings.Count(r.srv.Log(), args[0]), nil },
 	}, 0, args[1:])
 }
 
@@ -263,55 +263,55 @@ func log(s *story, args []string) {
 
 // dial connects a visitor, or as many as a name such as silent*200 says, who send the
 // request, unless it is empty, as soon as they have connected.
-func (s *story) dial(name, request string) []*visitor.Visitor {
+func (r *run) dial(name, request string) []*visitor.Visitor {
 	name, times, many := strings.Cut(name, "*")
 	n := 1
 	if many {
-		n = s.number(times)
+		n = r.number(times)
 	}
-	if slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool { return v.Name == name }) {
-		s.ts.Fatalf("there is a visitor called %q already", name)
+	if slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool { return v.Name == name }) {
+		r.ts.Fatalf("there is a visitor called %q already", name)
 	}
-	s.srv.Expect(n)
+	r.srv.Expect(n)
 	together := 1
 	if n > 1 {
-		together = s.together()
+		together = r.together()
 	}
-	if s.strict && n > together && together < maxTogether {
-		s.hint = "" // no page has anything to do with it
-		s.fatalf("%d visitors come at once, and have to wait to be accepted in a queue.%s", n, s.roomInQueue())
+	if r.strict && n > together && together < maxTogether {
+		r.Hint = "" // no page has anything to do with it
+		r.fatalf("%d visitors come at once, and have to wait to be accepted in a queue.%s", n, r.roomInQueue())
 	}
 	for i := range n {
-		v := visitor.Connect(name, s.srv.Addr)
-		if !s.manners {
+		v := visitor.Connect(name, r.srv.Addr)
+		if !r.manners {
 			v.LeaveWhenAnswered()
 		}
 		if request != "" {
 			v.Send(request)
 		}
-		s.visitors = append(s.visitors, v)
+		r.visitors = append(r.visitors, v)
 		if (i+1)%together == 0 && i+1 < n {
-			s.awaitAccepted(s.visitors[len(s.visitors)-together:])
+			r.awaitAccepted(r.visitors[len(r.visitors)-together:])
 		}
 	}
-	group := s.named(name)
+	group := r.named(name)
 	for _, v := range group {
-		s.awaitConnected(v)
+		r.awaitConnected(v)
 	}
 	return group
 }
 
 // awaitAccepted waits until the server has accepted the visitors, or all whom it is going to.
-func (s *story) awaitAccepted(vs []*visitor.Visitor) {
+func (r *run) awaitAccepted(vs []*visitor.Visitor) {
 	quiet := server.SettleTime
-	if !s.program.Sees("requests") && vs[0].Said() != "" {
+	if !r.program.Sees("requests") && vs[0].Said() != "" {
 		quiet = server.GiveUpAfter // their answers show that they were accepted
 	}
-	s.srv.Await(quiet, func() bool {
+	r.srv.Await(quiet, func() bool {
 		for ; len(vs) > 0; vs = vs[1:] {
 			accepted := vs[0].Answered()
 			if conn := vs[0].Conn(); conn != nil && !accepted {
-				accepted, _ = s.srv.HasAccepted(conn)
+				accepted, _ = r.srv.HasAccepted(conn)
 			}
 			if !accepted {
 				return false
@@ -321,60 +321,60 @@ func (s *story) awaitAccepted(vs []*visitor.Visitor) {
 	})
 }
 
-func (s *story) awaitConnected(v *visitor.Visitor) {
+func (r *run) awaitConnected(v *visitor.Visitor) {
 	var over bool
 	var err error
 	// Where the queue of those who wait to be accepted is full, the system tries
 	// again after a second, and after two more.
-	s.srv.Await(server.GiveUpAfter+3*time.Second, func() bool { over, err = v.Connected(); return over })
-	ended := err != nil && s.srv.Await(server.SettleTime, s.srv.Exited)
+	r.srv.Await(server.GiveUpAfter+3*time.Second, func() bool { over, err = v.Connected(); return over })
+	ended := err != nil && r.srv.Await(server.SettleTime, r.srv.Exited)
 	switch {
 	case !over:
-		s.stuck = true
-		s.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, s.roomInQueue())
+		r.Stuck = true
+		r.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, r.roomInQueue())
 	case lacking(err):
-		s.lackf("%s cannot connect: %v. That is this machine's limit, and says nothing of the server.", v.Name, err)
-	case visitor.Refused(err) && !ended && slices.ContainsFunc(s.visitors, (*visitor.Visitor).Answered):
-		s.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, s.srv.Addr)
+		r.lackf("%s cannot connect: %v. That is this machine's limit, and says nothing of the server.", v.Name, err)
+	case visitor.Refused(err) && !ended && slices.ContainsFunc(r.visitors, (*visitor.Visitor).Answered):
+		r.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, r.srv.Addr)
 	case visitor.Refused(err) && !ended:
-		s.hint = "" // no page has anything to do with it
-		s.fatalf("%s is refused: nobody listens on %s. "+
-			"Is that the address that the server got, and does it print it only once it listens?", v.Name, s.srv.Addr)
+		r.Hint = "" // no page has anything to do with it
+		r.fatalf("%s is refused: nobody listens on %s. "+
+			"Is that the address that the server got, and does it print it only once it listens?", v.Name, r.srv.Addr)
 	case err != nil:
-		s.fatalf("%s cannot connect: %v.", v.Name, err)
+		r.fatalf("%s cannot connect: %v.", v.Name, err)
 	}
 }
 
-func connect(s *story, args []string) { s.dial(args[0], "") }
+func connect(r *run, args []string) { r.dial(args[0], "") }
 
-func visit(s *story, args []string) {
+func visit(r *run, args []string) {
 	method, path := "GET", args[len(args)-1]
 	if len(args) == 3 {
 		method = args[1]
 	}
 	if path == "/sleep" {
-		path = s.slowPage()
+		path = r.slowPage()
 	}
-	s.awaitSent(s.dial(args[0], visitor.Request(method, path)))
+	r.awaitSent(r.dial(args[0], visitor.Request(method, path)))
 }
 
 // send returns when all is sent, or the server takes no more.
-func send(s *story, args []string) {
-	vs := s.named(args[0])
+func send(r *run, args []string) {
+	vs := r.named(args[0])
 	for _, arg := range args[1:] {
-		n, text := s.piece(arg)
+		n, text := r.piece(arg)
 		for _, v := range vs {
 			v.SendTimes(n, text)
 		}
 	}
-	s.awaitSent(vs)
+	r.awaitSent(vs)
 }
 
 // awaitSent waits until all that was given to the visitors to send is sent, or the server
 // takes no more.
-func (s *story) awaitSent(vs []*visitor.Visitor) {
+func (r *run) awaitSent(vs []*visitor.Visitor) {
 	for _, v := range vs {
-		s.await(v.Sent)
+		r.await(v.Sent)
 	}
 }
 
@@ -382,40 +382,40 @@ var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
 
 // piece returns the text that an argument has sent, and how many times: one that is nothing
 // but a repetition, as {a*30000000} is, is not put together.
-func (s *story) piece(arg string) (n int, text string) {
+func (r *run) piece(arg string) (n int, text string) {
 	text, err := strconv.Unquote(`"` + arg + `"`)
 	if err != nil {
-		s.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
+		r.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 	}
 	if m := repetition.FindStringSubmatch(text); m != nil && m[0] == text {
-		return s.number(m[2]), m[1]
+		return r.number(m[2]), m[1]
 	}
-	return 1, repetition.ReplaceAllStringFunc(text, func(r string) string {
-		m := repetition.FindStringSubmatch(r)
-		return strings.Repeat(m[1], s.number(m[2]))
+	return 1, repetition.ReplaceAllStringFunc(text, func(repeated string) string {
+		m := repetition.FindStringSubmatch(repeated)
+		return strings.Repeat(m[1], r.number(m[2]))
 	})
 }
 
-func keepSending(s *story, args []string) {
-	n, text := s.piece(args[1])
-	for _, v := range s.named(args[0]) {
+func keepSending(r *run, args []string) {
+	n, text := r.piece(args[1])
+	for _, v := range r.named(args[0]) {
 		v.Repeat(strings.Repeat(text, n), 10*time.Millisecond) // until it is closed
 	}
 }
 
-func closeWrite(s *story, args []string) {
-	for _, v := range s.named(args[0]) {
+func closeWrite(r *run, args []string) {
+	for _, v := range r.named(args[0]) {
 		v.CloseWrite()
 	}
 }
 
-func closeConn(s *story, args []string) { s.disconnect(s.named(args[0]), (*visitor.Visitor).Close) }
+func closeConn(r *run, args []string) { r.disconnect(r.named(args[0]), (*visitor.Visitor).Close) }
 
-func reset(s *story, args []string) { s.disconnect(s.named(args[0]), (*visitor.Visitor).Reset) }
+func reset(r *run, args []string) { r.disconnect(r.named(args[0]), (*visitor.Visitor).Reset) }
 
-func cannotConnect(s *story, args []string) {
-	s.srv.AwaitQuiet(server.SettleTime) // then it has done what it does on a signal
-	addr := s.srv.Addr
+func cannotConnect(r *run, args []string) {
+	r.srv.AwaitQuiet(server.SettleTime) // then it has done what it does on a signal
+	addr := r.srv.Addr
 	if len(args) == 1 {
 		_, port, _ := net.SplitHostPort(addr)
 		addr = net.JoinHostPort(args[0], port)
@@ -426,9 +426,9 @@ func cannotConnect(s *story, args []string) {
 	switch {
 	case err == nil:
 		conn.Close()
-		s.fatalf("The server accepts visitors at %s, and should not.", addr)
+		r.fatalf("The server accepts visitors at %s, and should not.", addr)
 	case !visitor.Refused(err):
-		s.fatalf("A newcomer should be refused, and is told %v.", err)
+		r.fatalf("A newcomer should be refused, and is told %v.", err)
 	}
 }
 
@@ -436,59 +436,59 @@ func cannotConnect(s *story, args []string) {
 
 // A counter counts something of the server.
 type counter struct {
-	says  string // that there are %d
-	count func(s *story) (int, error)
+	text  string // that there are %d
+	count func(r *run) (int, error)
 }
 
 var counters = map[string]counter{
-	"threads":     {"The server has %d threads", func(s *story) (int, error) { return s.srv.Threads() }},
-	"descriptors": {"The server has %d descriptors", func(s *story) (int, error) { return s.srv.Descriptors() }},
+	"threads":     {"The server has %d threads", func(r *run) (int, error) { return r.srv.Threads() }},
+	"descriptors": {"The server has %d descriptors", func(r *run) (int, error) { return r.srv.Descriptors() }},
 	"zombies": {"%d processes of the server's have ended, and it has not waited for them",
-		func(s *story) (int, error) { return s.srv.Zombies() }},
+		func(r *run) (int, error) { return r.srv.Zombies() }},
 	"MiB": {"The server holds %d MiB of memory",
-		func(s *story) (int, error) { n, _, err := s.srv.Memory(); return int(n >> 20), err }},
+		func(r *run) (int, error) { n, _, err := r.srv.Memory(); return int(n >> 20), err }},
 	"address-space": {"The server has %d MiB of addresses", // with memory behind them or without
-		func(s *story) (int, error) { _, n, err := s.srv.Memory(); return int(n >> 20), err }},
-	"goroutines": {"The server has %d goroutines", func(s *story) (int, error) {
-		if !strings.Contains(s.srv.Log(), "\ngoroutine ") {
+		func(r *run) (int, error) { _, n, err := r.srv.Memory(); return int(n >> 20), err }},
+	"goroutines": {"The server has %d goroutines", func(r *run) (int, error) {
+		if !strings.Contains(r.srv.Log(), "\ngoroutine ") {
 			return 0, errors.New("it has printed no dump")
 		}
 		others := func(g Goroutine) bool { return !g.Own() }
-		return len(slices.DeleteFunc(Goroutines(s.srv.Log()), others)), nil
+		return len(slices.DeleteFunc(Goroutines(r.srv.Log()), others)), nil
 	}},
-	"segments": {"The reply came in %d pieces", func(s *story) (int, error) {
-		if len(s.visitors) == 0 {
+	"segments": {"The reply came in %d pieces", func(r *run) (int, error) {
+		if len(r.visitors) == 0 {
 			return 0, errors.New("nobody is there to get one")
 		}
-		return s.visitors[len(s.visitors)-1].Segments()
+		return r.visitors[len(r.visitors)-1].Segments()
 	}},
 }
 
-func remember(s *story, args []string) {
-	s.ts.Check(s.settle())
-	s.noted = map[string]int{}
+func remember(r *run, args []string) {
+	r.ts.Check(r.settle())
+	r.noted = map[string]int{}
 	for what, c := range counters {
-		s.noted[what], _ = c.count(s) // count reports the error
+		r.noted[what], _ = c.count(r) // count reports the error
 	}
 }
 
-func count(s *story, args []string) {
+func count(r *run, args []string) {
 	c, ok := counters[args[0]]
 	if !ok {
-		s.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
+		r.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
 	}
-	if s.noted == nil && strings.HasPrefix(args[2], "+") {
-		s.ts.Fatalf("%s is more than there were at remember, which comes first", args[2])
+	if r.noted == nil && strings.HasPrefix(args[2], "+") {
+		r.ts.Fatalf("%s is more than there were at remember, which comes first", args[2])
 	}
-	s.compare(c, s.noted[args[0]], args[1:])
+	r.compare(c, r.noted[args[0]], args[1:])
 }
 
 // compare waits until there are at least or at most as many as bound says. There +N is N
 // more than before.
-func (s *story) compare(c counter, before int, bound []string) {
-	limit, atLeast, since := s.number(bound[1]), bound[0] == "at-least", ""
+func (r *run) compare(c counter, before int, bound []string) {
+	limit, atLeast, since := r.number(bound[1]), bound[0] == "at-least", ""
 	if !atLeast && bound[0] != "at-most" {
-		s.ts.Fatalf("%q should be at-least or at-most", bound[0])
+		r.ts.Fatalf("%q should be at-least or at-most", bound[0])
 	}
 	if strings.HasPrefix(bound[1], "+") {
 		limit += before
@@ -496,56 +496,56 @@ func (s *story) compare(c counter, before int, bound []string) {
 	}
 	var n int
 	var err error
-	holds := s.await(func() bool {
-		n, err = c.count(s)
+	holds := r.await(func() bool {
+		n, err = c.count(r)
 		return err != nil || n == limit || (n > limit) == atLeast
 	})
 	if err != nil {
-		s.fatalf("The server cannot be looked at: %v.", err)
+		r.fatalf("The server cannot be looked at: %v.", err)
 	}
 	if !holds {
-		s.fatalf("%s; %s %d were expected%s.", strings.Replace(c.says, "%d", strconv.Itoa(n), 1),
+		r.fatalf("%s; %s %d were expected%s.", strings.Replace(c.text, "%d", strconv.Itoa(n), 1),
 			strings.ReplaceAll(bound[0], "-", " "), limit, since)
 	}
 }
 
-// mostAtRest is the share of a processor that a server may use that has nothing to do: one that
+// maxShareAtRest is the share of a processor that a server may use that has nothing to do: one that
 // looks for a visitor every millisecond uses several hundredths.
-const mostAtRest = 0.01
+const maxShareAtRest = 0.01
 
 // rests looks at a quiet server for as long as nothing more is expected of one.
-func rests(s *story, args []string) {
-	s.ts.Check(s.settle())
-	before, err := s.srv.CPU()
-	s.ts.Check(err)
+func rests(r *run, args []string) {
+	r.ts.Check(r.settle())
+	before, err := r.srv.CPU()
+	r.ts.Check(err)
 	began := time.Now()
-	s.srv.AwaitQuiet(server.GiveUpAfter)
-	after, err := s.srv.CPU()
-	s.ts.Check(err)
-	if share := float64(after-before) / float64(time.Since(began)); share > mostAtRest {
-		s.fatalf("The server has nothing to do, and uses %.1f %% of a processor: it looks again and again.%s",
-			100*share, s.whereabouts())
+	r.srv.AwaitQuiet(server.GiveUpAfter)
+	after, err := r.srv.CPU()
+	r.ts.Check(err)
+	if share := float64(after-before) / float64(time.Since(began)); share > maxShareAtRest {
+		r.fatalf("The server has nothing to do, and uses %.1f %% of a processor: it looks again and again.%s",
+			100*share, r.whereabouts())
 	}
 }
 
-func dump(s *story, args []string) {
-	s.ts.Check(s.settle())
-	signal(s, []string{"QUIT"})
-	exits(s, []string{"2"})
-	for _, g := range Goroutines(s.srv.Log()) {
+func dump(r *run, args []string) {
+	r.ts.Check(r.settle())
+	signal(r, []string{"QUIT"})
+	exits(r, []string{"2"})
+	for _, g := range Goroutines(r.srv.Log()) {
 		if g.ID == "1" {
-			s.goroutine1 = g.Where()
+			r.Goroutine1 = g.Where()
 		}
 	}
 }
 
-func goroutineIs(s *story, args []string) {
+func goroutineIs(r *run, args []string) {
 	who, function := args[0], ""
 	states := strings.Split(strings.ReplaceAll(args[1], "_", " "), "|")
 	if len(args) == 3 {
 		function = args[2]
 	}
-	all := Goroutines(s.srv.Log())
+	all := Goroutines(r.srv.Log())
 	for _, g := range all {
 		fits := who == "some" || g.Own() && (g.ID == "1") == (who == "1")
 		if fits && (states[0] == "any" || slices.Contains(states, g.State)) && g.Runs(function) {
@@ -556,5 +556,5 @@ func goroutineIs(s *story, args []string) {
 		function = " in " + function
 	}
 	wanted := map[string]string{"1": "goroutine 1", "another": "another goroutine than 1", "some": "some goroutine"}[who]
-	s.ts.Fatalf("Expected %s [%s]%s.\n%s", wanted, strings.Join(states, "] or ["), function, summary(all))
+	r.ts.Fatalf("Expected %s [%s]%s.\n%s", wanted, strings.Join(states, "] or ["), function, summary(all))
 }

@@ -89,8 +89,8 @@ func summary(all []Goroutine) string {
 			}
 		}
 	}
-	const most = 3
-	for _, where := range places[:min(len(places), most)] {
+	const maxPlaces = 3
+	for _, where := range places[:min(len(places), maxPlaces)] {
 		is := "others are"
 		if others[where] == 1 {
 			is = "other is"

@@ -120,7 +120,7 @@ var Stages = []Stage{
 
 // A Row is a line of the README's table, which is true of a server or not.
 type Row struct {
-	Says string
+	Text string
 	// Of a server that the row is true of, all scripts of yes hold; of one that it is not
 	// true of, all of no. One of them can be several with a | between them, one of which
 	// holds. A row without a no is not true where one of yes fails.

@@ -55,22 +55,22 @@ func (p *page) explain(before string, r Result) {
 		reason = append(reason, wrap(line)...)
 	}
 	hint := wrap(r.Hint)
-	const least = 3 // rows of what was seen
-	room := p.left() - 1 - min(len(reason), least) - len(hint)
-	var story []string
-	for _, sentence := range slices.Backward(r.Story) {
+	const minSeen = 3 // rows of what was seen
+	room := p.left() - 1 - min(len(reason), minSeen) - len(hint)
+	var sentences []string
+	for _, sentence := range slices.Backward(r.Sentences) {
 		lines := wrap("    " + sentence)
-		if len(story)+len(lines) > room {
+		if len(sentences)+len(lines) > room {
 			break
 		}
-		story = append(lines, story...)
+		sentences = append(lines, sentences...)
 	}
 	blank := []string{""}
-	if 1+len(story)+1+len(reason)+len(hint) > p.left() {
+	if 1+len(sentences)+1+len(reason)+len(hint) > p.left() {
 		blank = nil
 	}
-	seen := max(1, p.left()-1-len(story)-len(blank)-len(hint))
-	p.add([]string{where + ":"}, story, blank, cut(reason, seen), cut(hint, max(1, p.left()-2)))
+	seen := max(1, p.left()-1-len(sentences)-len(blank)-len(hint))
+	p.add([]string{where + ":"}, sentences, blank, cut(reason, seen), cut(hint, max(1, p.left()-2)))
 }
 
 // wrap breaks a text into lines that fit. Lines after the first are indented as the first is.

@@ -11,8 +11,8 @@ import (
 type Standing struct {
 	// Stage is the number of the highest stage that the server has all of, or 0.
 	Stage int
-	// Says completes the sentence "The server ...", as in "is at stage 3".
-	Says string
+	// Place completes the sentence "The server ...", as in "is at stage 3".
+	Place string
 	// Next is the stage to aim at, or nil after the last one.
 	Next *Stage
 	// Asks says what Next asks that the server does not do, each as in "it stops in good order".
@@ -36,7 +36,7 @@ func Place(results []Result) Standing {
 	}
 	s := place(counts)
 	if i := slices.IndexFunc(results, func(r Result) bool { return doubt(r) != "" }); i >= 0 && s.Stage > 0 {
-		s.Says += doubt(results[i])
+		s.Place += doubt(results[i])
 		s.First = &results[i]
 	}
 	return s
@@ -61,7 +61,7 @@ func place(results []Result) Standing {
 	})
 	switch {
 	case died >= 0:
-		return Standing{Says: "is not on the ladder yet: it ends while it serves", First: &results[died]}
+		return Standing{Place: "is not on the ladder yet: it ends while it serves", First: &results[died]}
 	case stageHolds(1, results) != Yes:
 		return standing(0, "is not on the ladder yet", 1, results)
 	case stageHolds(3, results) == Yes && silentVisitorsFillIt(results) != nil:
@@ -149,8 +149,8 @@ func stageHolds(number int, results []Result) string {
 
 // standing makes a Standing. Of what the next stage adds it looks for the first script that
 // fails, and for all that is asked in the groups that do; 0 means that there is no next stage.
-func standing(number int, says string, next int, results []Result) Standing {
-	s := Standing{Stage: number, Says: says}
+func standing(number int, place string, next int, results []Result) Standing {
+	s := Standing{Stage: number, Place: place}
 	if next == 0 {
 		return s
 	}

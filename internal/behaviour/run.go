@@ -1,18 +1,13 @@
 package behaviour
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path"
-	"path/filepath"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"example.com/concurrent-web-server/internal/server"
@@ -20,275 +15,329 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A Result is what came of running one script against one server.
-type Result struct {
-	Script  string // as in "many-at-once/slow-request"
-	Skipped string // why the script was not run, or not to its end
-	NotRun  bool   // it was skipped because the first script failed
-	Failed  bool
-	// GoesOn says that all that the script asks for holds, but that its server does not end
-	// when it is interrupted.
-	GoesOn bool
-	// Stuck says that the script failed because a visitor was kept waiting.
-	Stuck bool
-	// Undecided says that the script failed for want of proof, on a busy machine.
-	Undecided bool
-	// Lacks says that the script failed for want of something that the machine or the caller
-	// did not give: files, processes, ports, time. It says nothing of the server.
-	Lacks bool
-	// Of a script that failed: its comments up to the one under which it did, the line where
-	// that happened, what was seen, and the hint.
-	Story  []string
-	Line   int
-	Reason string
-	Hint   string
-	Log    string // what testscript printed
-	// Goroutine1 is where goroutine 1 was when the script had it printed, as in
-	// "in Accept [IO wait]".
-	Goroutine1 string
-	// Died says that the server ended by itself, and should not have.
-	Died bool
-	// AtATime is how many slow requests were in progress, where the script saw fewer than it
-	// had sent.
-	AtATime int
+// A run is what goes on while a script is run: one server at a time, its visitors, and what is
+// known of the Result so far.
+type run struct {
+	Result
+	program  *server.Program
+	scale    time.Duration // by which the short times that the script names are multiplied
+	deadline time.Time
+	strict   bool                   // the program is held to all that the stages are held to
+	manners  bool                   // the script is about manners, not about the ladder
+	ts       *testscript.TestScript // of the command that runs
+
+	files     int // the limit on open files, where -1 is none
+	srv       *server.Server
+	stopping  bool               // the server has been told to stop
+	stopped   time.Time          // when it was
+	ended     bool               // the script has seen the server's end
+	busy      bool               // some thread of the server is always busy
+	slow      time.Duration      // how long GET /sleep takes
+	patience  time.Duration      // how long a visitor may take to ask, if the script has said so
+	visitors  []*visitor.Visitor // in the order in which they came
+	abandoned time.Duration      // that the server may spend on slow requests of those who have left
+	noted     map[string]int     // what remember has counted
 }
 
-// Behaviour is the folder of the script, as in "many-at-once".
-func (r Result) Behaviour() string { return path.Dir(r.Script) }
+type runKey struct{}
 
-// Passed says whether the script was run to its end, and holds.
-func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
-
-// firstScript is the one whose failure makes that of all others certain.
-const firstScript = "pages/home"
-
-// A Runner runs scripts against one program, and none after the first script has failed.
-// Its methods are safe for concurrent use.
-type Runner struct {
-	// Root is the workbook's folder, which testdata is in.
-	Root    string
-	Program *server.Program
-	// Strict says that the program is held to all that the stages are held to. Some scripts
-	// ask more of it, with [strict].
-	Strict bool
-	// Deadline is when a script gives up, if not zero.
-	Deadline time.Time
-
-	results sync.Map // from a script to the func() Result that runs it once
-}
-
-// atOnce is how many scripts are run at the same time where nobody says otherwise. They
-// mostly wait.
-const atOnce = 16
-
-// Run runs the scripts, up to atOnce of them at the same time (one, of a program that
-// has a port of its own), and calls done
-// after each, from one goroutine at a time, unless it is nil. It returns the results in
-// the order of the scripts. After ctx has ended it begins no script, and calls no done.
-func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
-	if t.Program.At != "" {
-		atOnce = 1
+// free ends the server and the visitors, however the run ended.
+func (r *run) free() {
+	for _, v := range r.visitors {
+		v.Close()
 	}
-	results := make([]Result, len(scripts))
-	slots := make(chan struct{}, atOnce)
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for i, script := range scripts {
-		slots <- struct{}{}
-		if ctx.Err() != nil {
-			break
+	if r.srv != nil {
+		r.srv.Kill()
+	}
+}
+
+// long is a time that no script waits out, scaled as all others are.
+func (r *run) long() time.Duration { return 10 * time.Second * r.scale }
+
+// start starts a server with the flags, of which it scales the times. A server that is
+// running has to stand the test of finish first.
+func start(r *run, args []string) {
+	r.ts.Check(r.finish())
+	if r.srv != nil {
+		r.srv.Kill() // it has ended; what it started may not have
+	}
+	args = r.setTimes(args)
+	srv, err := r.program.Start(r.options(args))
+	if err != nil {
+		r.srv, r.Hint = nil, "" // the script has not begun
+		if lacking(err) || outOf.MatchString(err.Error()) {
+			r.lackf("%v\nThat is this machine's limit, and says nothing of the server.", err)
 		}
-		all.Go(func() {
-			defer func() { <-slots }()
-			r := t.RunOnce(script)
-			mu.Lock()
-			defer mu.Unlock()
-			results[i] = r
-			if done != nil && ctx.Err() == nil {
-				done(r)
-			}
-		})
+		r.ts.Fatalf("%v", err)
 	}
-	all.Wait()
-	return results
+	r.busy = false
+	r.srv, r.stopping, r.ended, r.abandoned, r.noted = srv, false, false, 0, nil
+	r.ts.Setenv("ADDR", srv.Addr)
 }
 
-// RunOnce runs one script, to the end or up to where it fails, and returns the same result
-// if it is called again. It runs none before the first script.
-func (t *Runner) RunOnce(script string) Result {
-	if script != firstScript {
-		switch first := t.RunOnce(firstScript); {
-		case first.GoesOn:
-			return Result{Script: script, NotRun: true, Skipped: "each would wait for a server that does not end"}
-		case first.Lacks:
-			return Result{Script: script, NotRun: true, Skipped: "the first of them could not be run"}
-		case first.Failed:
-			return Result{Script: script, NotRun: true, Skipped: "the home page is not served"}
+// lacksResources are the errors of a machine on which nothing is left of something.
+var lacksResources = []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS,
+	syscall.ENOSPC, syscall.EADDRNOTAVAIL}
+
+// lacking says whether an error is one of lacksResources, or of a temporary folder where
+// no program may be started.
+func lacking(err error) bool {
+	return errors.Is(err, syscall.EACCES) || slices.ContainsFunc(lacksResources, func(e error) bool { return errors.Is(err, e) })
+}
+
+// outOf matches what a server of Go prints that gets no thread, or of all ports none.
+var outOf = regexp.MustCompile(`failed to create new OS thread|pthread_create failed|:0: bind: address already in use`)
+
+// lackf ends the run, because the machine lacks something that the tests need.
+func (r *run) lackf(format string, args ...any) {
+	r.Lacks, r.Hint = true, ""
+	r.ts.Fatalf(format, args...)
+}
+
+// options has a program that was built from a folder run elsewhere: it should need
+// nothing from there.
+func (r *run) options(args []string) server.Options {
+	opt := server.Options{Args: args, Files: max(r.files, 0), Deadline: r.deadline}
+	if r.program.Folder != "" {
+		opt.Dir = os.TempDir()
+	}
+	return opt
+}
+
+// endHint is the hint of a server that does not end, whatever the script was about, and
+// endHintInGo is that of one of which it is said where goroutine 1 is.
+const (
+	endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
+		"See docs/stage4-nonblocking-accept.md"
+	readsOnHint = "When a visitor has closed the connection, reading from it gives no more bytes, again and again: " +
+		"does the server go on reading? See docs/stage1-blocking.md"
+	endHintInGo = "What does goroutine 1 wait for, and does the signal end that? See docs/stage4-nonblocking-accept.md"
+)
+
+// finish is how every server of every script ends, unless the script has seen its
+// end: it is still running, and idle; interrupted, it ends; and it has printed
+// nothing that no server should. Where a request is in progress that takes long,
+// it need not end.
+func (r *run) finish() error {
+	if r.srv == nil || r.ended {
+		return nil
+	}
+	if err := r.settle(); err != nil {
+		return err
+	}
+	takesLong := r.slow >= r.long() || !r.program.CanTell("slow")
+	inProgress := takesLong && slices.ContainsFunc(r.visitors, r.awaitsSlowPage)
+	came := len(r.visitors) > 0
+	r.disconnect(r.visitors, (*visitor.Visitor).Close)
+	if came && !inProgress && r.abandoned == 0 && !r.srv.AwaitQuiet(server.SettleTime) && !r.srv.Exited() {
+		return r.readsOn()
+	}
+	r.srv.Signal(syscall.SIGINT)
+	if !r.await(func() bool { return inProgress || r.srv.Exited() }) {
+		r.GoesOn, r.Hint = true, endHint
+		if r.program.Go {
+			r.Hint = endHintInGo
+		}
+		return r.fail("The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).%s",
+			r.whereabouts())
+	}
+	r.ended = true
+	return r.checkOutput()
+}
+
+// Visitors.
+
+// named returns the visitors of the names.
+func (r *run) named(names ...string) []*visitor.Visitor {
+	var vs []*visitor.Visitor
+	for _, name := range names {
+		group := slices.DeleteFunc(slices.Clone(r.visitors), func(v *visitor.Visitor) bool { return v.Name != name })
+		if len(group) == 0 {
+			r.ts.Fatalf("there is no visitor called %q: connect or visit comes first", name)
+		}
+		vs = append(vs, group...)
+	}
+	return vs
+}
+
+// disconnect ends the connections of the visitors, whose names are free again after it.
+func (r *run) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
+	for _, v := range vs {
+		if r.slow < r.long() && r.awaitsSlowPage(v) {
+			r.abandoned += r.slow
+		}
+		how(v)
+	}
+	r.visitors = slices.DeleteFunc(slices.Clone(r.visitors), func(v *visitor.Visitor) bool {
+		return slices.Contains(vs, v)
+	})
+}
+
+// awaitsSlowPage says whether the visitor has asked for the slow page, and has not had all of it.
+func (r *run) awaitsSlowPage(v *visitor.Visitor) bool { return r.wantsSlowPage(v) && !v.Ended() }
+
+// Waiting.
+
+// await polls until cond holds. It returns false once nothing more is to be
+// expected of the server.
+func (r *run) await(cond func() bool) bool { return r.srv.Await(r.idle(), cond) }
+
+// idle is how long the server has to be quiet for nothing more to be expected of it:
+// longer than any slow request, silent visitor or lack of descriptors that the script
+// has can keep it asleep.
+func (r *run) idle() time.Duration {
+	idle := server.GiveUpAfter + r.abandoned
+	if r.patience < r.long() {
+		idle += r.patience
+	}
+	if r.files >= 0 {
+		idle += 1200 * time.Millisecond // it tries again once a second
+	}
+	for _, v := range r.visitors {
+		if r.slow < r.long() && r.awaitsSlowPage(v) {
+			idle += r.slow // they may have to take turns
 		}
 	}
-	run, _ := t.results.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
-	return run.(func() Result)()
+	return idle
 }
 
-// maxRuns is how often a script is run that is undecided, with all times doubled from
-// one time to the next.
-const maxRuns = 5
+// settle waits until the server has done all that it has to do.
+func (r *run) settle() error {
+	switch {
+	case r.srv.AwaitQuiet(server.SettleTime):
+		return nil
+	case r.srv.Exited():
+		return r.fail("The server should be running still.")
+	case !r.manners && len(r.visitors) > 0 && !slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool { return !v.Answered() }):
+		return r.readsOn() // whoever is answered leaves
+	}
+	r.busy = true
+	return r.fail("The server is never idle.%s", r.whereabouts())
+}
 
-// RunAlone runs one script, whatever came of others, and of it before.
-func (t *Runner) RunAlone(script string) Result {
-	log := ""
-	for runs := 1; ; runs++ {
-		r := t.runOnce(script, 1<<(runs-1))
-		log += r.Log
-		r.Log = log
+// readsOn is the error of a server that is not quiet after its visitors have left.
+func (r *run) readsOn() error {
+	r.busy, r.Hint = true, readsOnHint
+	return r.fail("The server is never idle since its visitors have left.%s", r.whereabouts())
+}
+
+// Failing.
+
+// fatalf ends the run, which has failed, with what was seen; see fail.
+func (r *run) fatalf(format string, args ...any) {
+	r.ts.Fatalf("%v", r.fail(format, args...))
+}
+
+// undecidedf ends the run, because a busy machine kept it from seeing what it has to
+// see. The script is then run again, with longer times.
+func (r *run) undecidedf(format string, args ...any) {
+	r.Undecided = true
+	r.ts.Fatalf(format, args...)
+}
+
+// stuckf is fatalf for a server that leaves a visitor waiting. It adds how far the
+// visitor has got, and where the goroutines of a Go program are.
+func (r *run) stuckf(v *visitor.Visitor, format string, args ...any) {
+	r.Stuck = true
+	seen := fmt.Sprintf(format, args...)
+	if conn := v.Conn(); conn != nil && !r.srv.Exited() && !v.Answered() {
+		accepted, err := r.srv.HasAccepted(conn)
+		read, _ := r.srv.HasRead(conn)
 		switch {
-		case r.Lacks || !r.Undecided:
-			return r
-		case t.overdue():
-			r.Reason = "The time was over before this was decided (go test has -timeout): " + r.Reason
-			r.Lacks, r.Hint = true, ""
-			return r
-		case runs == maxRuns || runs == 2 && !t.Program.CanTell("slow"):
-			r.Reason = fmt.Sprintf("Undecided, on a machine that is too busy: %s\n"+
-				"Run %d times, each time more slowly, and the proof could not be had.", r.Reason, runs)
-			r.Hint = ""
-			return r
-		}
-		log += fmt.Sprintf("\nUndecided: %s\nThe script is run again, with all times doubled.\n\n", r.Reason)
-	}
-}
-
-func (t *Runner) overdue() bool { return !t.Deadline.IsZero() && time.Now().After(t.Deadline) }
-
-func (t *Runner) runOnce(script string, scale int) Result {
-	s := &story{program: t.Program, scale: time.Duration(scale), deadline: t.Deadline, files: -1,
-		strict: t.Strict, manners: path.Dir(script) == manners}
-	defer s.free()
-	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
-	r := Result{Script: script}
-	var run sync.WaitGroup
-	run.Go(func() { testscript.RunT(scriptT{&r}, t.params(file, s)) }) // which FailNow can end
-	run.Wait()
-	if s.skipped != "" {
-		return Result{Script: script, Skipped: s.skipped, Log: r.Log}
-	}
-	r.Stuck = s.stuck
-	if r.Failed {
-		r.Line, r.Reason = readFailure(r.Log)
-		r.Story = readStory(file, r.Line)
-	} else if r.Skipped == "" {
-		if err := s.finish(); err != nil {
-			r.Failed, r.Story = true, []string{"All of the script holds, and the server is interrupted."}
-			r.Reason = err.Error()
+		case err != nil:
+		case !accepted:
+			seen += fmt.Sprintf("\nThe server has not accepted %s's connection: it waits in the backlog.", v.Name)
+		case !read:
+			seen += fmt.Sprintf("\nThe server has accepted %s's connection, and not read what was sent.", v.Name)
 		}
 	}
-	r.Lacks = s.lacks
-	r.Undecided, r.GoesOn, r.Died, r.Goroutine1, r.AtATime = s.undecided, s.goesOn, s.died, s.goroutine1, s.atATime
-	if r.Failed {
-		r.Hint = s.hint
-		r.Undecided = r.Undecided || t.overdue() // nobody waits any more
+	r.fatalf("%s%s", seen, r.whereabouts())
+}
+
+// whereabouts says, in lines of their own, where the goroutines of a Go program are. It ends
+// the server.
+func (r *run) whereabouts() string {
+	seen := ""
+	if r.busy || !r.srv.AwaitQuiet(server.SettleTime) && !r.srv.Exited() {
+		r.busy = true
+		seen = "\nSome thread of the server is always busy."
 	}
-	return r
-}
-
-// params returns what testscript needs to run one script.
-func (t *Runner) params(file string, s *story) testscript.Params {
-	return testscript.Params{
-		Files:               []string{file},
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Deadline:            t.Deadline,
-		Cmds:                commands(),
-		Condition:           t.condition,
-		Setup: func(env *testscript.Env) error {
-			env.Values[storyKey{}] = s
-			env.Setenv("SOURCE", t.Program.Folder)
-			// For exec go: a script's environment lacks what the go command needs.
-			env.Vars = append(env.Vars, slices.DeleteFunc(os.Environ(), func(pair string) bool {
-				return !forGo.MatchString(pair)
-			})...)
-			return nil
-		},
+	before := len(r.srv.Log())
+	if !r.program.Go || r.srv.Signal(syscall.SIGQUIT) != nil || !r.srv.Await(server.GiveUpAfter, r.srv.Exited) {
+		return seen
 	}
+	r.ended = true
+	return seen + "\n" + summary(Goroutines(r.srv.Log()[before:]))
 }
 
-var forGo = regexp.MustCompile(`^(GO|HOME=|XDG_)`)
-
-// condition decides the conditions of the scripts that testdata/README.md explains.
-func (t *Runner) condition(cond string) (bool, error) {
-	if what, ok := strings.CutPrefix(cond, "sees:"); ok {
-		return what == "segments" && visitor.SeesSegments || t.Program.Sees(what), nil
+// fail makes an error of what was seen. It adds how the server has ended, if it has, and
+// what it has printed beyond that it is listening, if anything.
+func (r *run) fail(format string, args ...any) error {
+	seen := fmt.Sprintf(format, args...)
+	if !r.busy {
+		r.srv.Await(server.SettleTime, r.srv.Exited) // one that dies drops its visitors first
 	}
-	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
-	holds, ok := map[string]bool{
-		"slow-page": t.Program.CanTell("slow"),
-		"go":        t.Program.Go,
-		"source":    t.Program.Folder != "",
-		"strict":    t.Strict,
-		"race":      build != nil && strings.Contains(build.String(), "-race=true"),
-	}[cond]
-	if !ok {
-		return false, errors.New("unknown condition: testdata/README.md says which there are")
+	if outOf.MatchString(r.srv.Log()) {
+		r.Lacks, r.Hint = true, ""
 	}
-	return holds, nil
-}
-
-// A scriptT is the testscript.T of a single script, and sets the result of its story.
-type scriptT struct{ *Result }
-
-func (r scriptT) Run(name string, f func(testscript.T)) { f(r) }
-func (r scriptT) Parallel()                             {}
-func (r scriptT) Verbose() bool                         { return true }
-func (r scriptT) Log(args ...any)                       { r.Result.Log += fmt.Sprintln(args...) }
-
-func (r scriptT) FailNow() {
-	r.Failed = true
-	runtime.Goexit()
-}
-
-func (r scriptT) Fatal(args ...any) {
-	r.Log(args...)
-	r.FailNow()
-}
-
-func (r scriptT) Skip(args ...any) {
-	r.Skipped = strings.TrimSpace(fmt.Sprintln(args...))
-	runtime.Goexit()
-}
-
-var failure = regexp.MustCompile(`(?s)\nFAIL: [^\n]*?\.txtar:(\d+): (.*)$`)
-
-// readFailure finds the line and the words of the error in what testscript logs of a
-// script that failed.
-func readFailure(log string) (line int, reason string) {
-	if m := failure.FindStringSubmatch(log); m != nil {
-		fmt.Sscan(m[1], &line)
-		log = m[2]
+	if r.srv.Exited() && !r.ended {
+		r.Died = true
+		state, _ := r.srv.Wait(0)
+		seen += fmt.Sprintf("\nThe server has ended (%v).", state)
 	}
-	return line, strings.TrimSpace(log)
+	printed := r.srv.Log()
+	if r.srv.Announced {
+		_, printed, _ = strings.Cut(printed, "listening on http://")
+		_, printed, _ = strings.Cut(printed, "\n")
+	}
+	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump that somebody asked for
+	if strings.TrimSpace(printed) != "" {
+		seen += "\nIt printed:" + r.quote(printed)
+	}
+	return errors.New(seen)
 }
 
-var heading = regexp.MustCompile(`(?m)(^# .*\n)+`)
-
-// readStory returns the headings of a script down to a line, each of which is one or
-// several lines of comment.
-func readStory(file string, line int) []string {
-	text, _ := os.ReadFile(file) // which testscript could read
-	lines := strings.SplitAfter(string(text), "\n")
-	headings := heading.FindAllString(strings.Join(lines[:line], ""), -1)
-	for i, h := range headings {
-		headings[i] = strings.ReplaceAll(strings.TrimSpace(h[2:]), "\n# ", " ")
+// checkOutput says whether the server has printed nothing that no server should.
+func (r *run) checkOutput() error {
+	if !alarm.MatchString(r.srv.Log()) {
+		return nil
 	}
-	return headings
+	return fmt.Errorf("The server printed:%s", r.quote(r.srv.Log()))
 }
 
-// Root returns the folder of the workbook, which is the nearest one at or above
-// folder that has the stories.
-func Root(folder string) string {
-	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "testdata", "pages")); err == nil {
-			return dir
-		}
+// quote quotes what the server has printed. If that is a data race or a panic it says
+// more than the hint, which is not shown.
+func (r *run) quote(printed string) string {
+	if alarm.MatchString(printed) {
+		r.Hint = ""
 	}
-	return folder
+	return quote(printed)
+}
+
+// dataRace is what the race detector prints.
+const dataRace = "WARNING: DATA RACE"
+
+// alarm matches what a program prints from the beginning of a data race or a panic on.
+var alarm = regexp.MustCompile(`(?s)(` + dataRace + `|panic: |fatal error: ).*`)
+
+// frame matches a function of a stack, and the line with its place.
+var frame = regexp.MustCompile(`(?m)^([^\s:]+\(.*\)|created by .*)\n\t.*\n?`)
+
+// quote returns what a program has printed, or the part of it that says most, to be
+// put after a colon. It leaves out the functions of a panic's stack that are not the
+// program's own.
+func quote(log string) string {
+	const maxLines = 6
+	if from := alarm.FindString(log); from != "" {
+		log = frame.ReplaceAllStringFunc(from, func(f string) string {
+			if own.MatchString(f) {
+				return f
+			}
+			return ""
+		})
+		// Its first lines say what went wrong, and where.
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		log = strings.Join(lines[:min(maxLines, len(lines))], "\n")
+	}
+	return server.Excerpt(log, maxLines)
 }

@@ -69,7 +69,7 @@ func (r *Report) table() string {
 		if i == 0 && holds == No && stageHolds(1, r.Results) == Yes {
 			holds = "only `/`"
 		}
-		fmt.Fprintf(&b, "%-57s %s\n", row.Says, holds)
+		fmt.Fprintf(&b, "%-57s %s\n", row.Text, holds)
 	}
 	if where := r.goroutine1(); where != "" {
 		fmt.Fprintf(&b, "While a request is served, goroutine 1 is %s.\n", where)
@@ -91,15 +91,15 @@ func (r *Report) goroutine1() string {
 func (r *Report) placed(rows int) (text string, ok bool) {
 	s := Place(r.Results)
 	ok = r.Stage == nil || s.Stage >= r.Stage.Number
-	says := s.Says
+	place := s.Place
 	if !ok {
-		says = fmt.Sprintf("has not reached stage %d: it %s", r.Stage.Number, says)
+		place = fmt.Sprintf("has not reached stage %d: it %s", r.Stage.Number, place)
 	}
 	if len(s.Asks) > 0 {
-		says += fmt.Sprintf(". What stage %d asks: %s", s.Next.Number, strings.Join(s.Asks, "; "))
+		place += fmt.Sprintf(". What stage %d asks: %s", s.Next.Number, strings.Join(s.Asks, "; "))
 	}
 	p := &page{rows: rows}
-	p.add(wrap(r.Who+" "+says+"."), []string{""})
+	p.add(wrap(r.Who+" "+place+"."), []string{""})
 	if s.Stage > 0 {
 		p.add(strings.Split(r.table(), "\n"))
 	}

@@ -19,7 +19,7 @@ func results(fails, skips string) []Result {
 		r := Result{Script: script, Failed: named(fails, script) && !named(skips, script)}
 		switch {
 		case r.Failed:
-			r.Line, r.Story = 7, []string{"A visitor comes ...", "... and is served."}
+			r.Line, r.Sentences = 7, []string{"A visitor comes ...", "... and is served."}
 			r.Reason = "anna gets no answer.\nGoroutine 1 is in main [sleep]."
 			r.Hint = "Is the handler started with go? See docs/stage3-spawned.md"
 		case named(skips, script):
@@ -49,7 +49,7 @@ var placed = []struct {
 	name, fails, skips string
 	atATime            int
 	stage              int
-	says, asks, first  string
+	place, asks, first string
 }{
 	{"no answer", "pages one-at-a-time many-at-once", "", 0,
 		0, "is not on the ladder yet", "it serves its pages", "pages/home"},
@@ -100,9 +100,9 @@ func TestPlace(t *testing.T) {
 		if got.First != nil {
 			first = got.First.Script
 		}
-		if asks := strings.Join(got.Asks, "; "); got.Stage != test.stage || got.Says != test.says || asks != test.asks || first != test.first {
+		if asks := strings.Join(got.Asks, "; "); got.Stage != test.stage || got.Place != test.place || asks != test.asks || first != test.first {
 			t.Errorf("%s:\ngot  %d, %q, %q, %q\nwant %d, %q, %q, %q", test.name,
-				got.Stage, got.Says, asks, first, test.stage, test.says, test.asks, test.first)
+				got.Stage, got.Place, asks, first, test.stage, test.place, test.asks, test.first)
 		}
 	}
 }
@@ -118,8 +118,8 @@ func TestPlaceOfOneThatDies(t *testing.T) {
 // What was not decided, and where the server ended, does not count.
 func TestPlaceInDoubt(t *testing.T) {
 	for _, test := range []struct {
-		script, says string
-		change       func(*Result)
+		script, place string
+		change        func(*Result)
 	}{
 		{"many-at-once/half-a-request", "is at stage 3. But some visitors make it end", func(r *Result) { r.Died = true }},
 		{"many-at-once/half-a-request", "is at stage 3", func(r *Result) { r.GoesOn = true }},
@@ -127,8 +127,8 @@ func TestPlaceInDoubt(t *testing.T) {
 	} {
 		all := results(threads+test.script, inGo)
 		test.change(&all[slices.Index(Scripts(), test.script)])
-		if got := Place(all); got.Stage != 3 || got.Says != test.says {
-			t.Errorf("got %d, %q; want 3, %q", got.Stage, got.Says, test.says)
+		if got := Place(all); got.Stage != 3 || got.Place != test.place {
+			t.Errorf("got %d, %q; want 3, %q", got.Stage, got.Place, test.place)
 		}
 	}
 }
@@ -137,7 +137,7 @@ func TestPlaceOfAPoolWithoutASlowPage(t *testing.T) {
 	all := results("one-at-a-time thread-per-visitor waiting-is-free", inGo+noSlowPage)
 	all[slices.Index(Scripts(), "waiting-is-free/silent-visitors")].Stuck = true
 	if got := Place(all); got.Stage != 1 || got.First.Script != "waiting-is-free/silent-visitors" {
-		t.Errorf("got %d, %q and %v; want 1, and the script with 300 silent visitors", got.Stage, got.Says, got.First)
+		t.Errorf("got %d, %q and %v; want 1, and the script with 300 silent visitors", got.Stage, got.Place, got.First)
 	}
 }
 

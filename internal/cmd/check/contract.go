@@ -38,7 +38,7 @@ func understand() error {
 	info, err := os.Stat(*spec)
 	switch {
 	case strings.HasPrefix(*spec, "http://"), strings.HasPrefix(*spec, "https://"):
-		return fmt.Errorf("SERVER is what starts your server: a folder or a command. check starts it anew for each story; " +
+		return fmt.Errorf("SERVER is what starts your server: a folder or a command. check starts it anew for each script; " +
 			"where it listens is AT, as in SERVER=./mine AT=127.0.0.1:7878.")
 	case strings.HasPrefix(*spec, "go run "):
 		return errors.New("go run keeps the signals from the server; name the folder instead, as in SERVER=./_mine")
@@ -68,7 +68,7 @@ func notProgram(file string) error {
 }
 
 // contact makes the acquaintance of a server. It returns what there is to say of it before
-// any story is told, or what is wrong with a server that cannot be examined at all.
+// any script is run, or what is wrong with a server that cannot be examined at all.
 func contact(program *server.Program) (notes []string, err error) {
 	first, err := program.Start(server.Options{})
 	if err != nil {

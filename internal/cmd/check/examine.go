@@ -31,9 +31,9 @@ type target struct {
 	text  string
 	ok    bool // it is as it should be
 
-	files string // watch: the fingerprint of its files when it was last examined
-	at    string // watch: when that was
-	says  string // watch: what there is to say of it in a line
+	files  string // watch: the fingerprint of its files when it was last examined
+	at     string // watch: when that was
+	status string // watch: what there is to say of it in a line
 }
 
 // targets returns what the command line asks for.

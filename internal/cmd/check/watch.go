@@ -32,7 +32,7 @@ func (c *checker) watch(all []*target) error {
 
 // examineAgain examines one of the targets, and shows what came of all of them.
 func (c *checker) examineAgain(t *target, all []*target) {
-	t.at, t.says, t.text = time.Now().Format("15:04:05"), "is asked ...", ""
+	t.at, t.status, t.text = time.Now().Format("15:04:05"), "is asked ...", ""
 	c.showTargets(all)
 	if err := c.examine(t); err != nil {
 		t.text, t.ok = err.Error(), false
@@ -41,11 +41,11 @@ func (c *checker) examineAgain(t *target, all []*target) {
 	case c.ctx.Err() != nil:
 		return
 	case !t.ok:
-		t.says = "not as it should be"
+		t.status = "not as it should be"
 	case t.stage != nil:
-		t.says = "as it should be"
+		t.status = "as it should be"
 	default:
-		t.says = ""
+		t.status = ""
 	}
 	if c.screen.Live {
 		c.showTargets(all)
@@ -73,5 +73,5 @@ func (c *checker) showTargets(all []*target) {
 }
 
 func (t *target) line() string {
-	return strings.TrimRight(fmt.Sprintf("%-28s %8s  %s", t.name, t.at, t.says), " ") + "\n"
+	return strings.TrimRight(fmt.Sprintf("%-28s %8s  %s", t.name, t.at, t.status), " ") + "\n"
 }

@@ -152,11 +152,11 @@ func renderLadder(t *testing.T, columns []column) string {
 	}
 	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(behaviour.Stages)) + "\n")
 	for _, row := range behaviour.Rows {
-		fmt.Fprintf(&b, "| %s", row.Says)
+		fmt.Fprintf(&b, "| %s", row.Text)
 		for i, stage := range behaviour.Stages {
 			holds := row.Holds(slices.Collect(maps.Values(columns[i])))
 			if holds == behaviour.Unseen {
-				t.Errorf("%s: %q cannot be seen", stage.Folder, row.Says)
+				t.Errorf("%s: %q cannot be seen", stage.Folder, row.Text)
 			}
 			b.WriteString(" | " + holds)
 		}
@@ -193,7 +193,7 @@ func comparePages(t *testing.T, measured string) {
 		}
 		for line := range strings.Lines(strings.ReplaceAll(written, "**", "")) {
 			for _, row := range behaviour.Rows {
-				if strings.HasPrefix(line, "| "+row.Says+" |") && !strings.Contains(measured, line) {
+				if strings.HasPrefix(line, "| "+row.Text+" |") && !strings.Contains(measured, line) {
 					t.Errorf("%s shows the row\n%sand this was measured:\n%s", file, line, measured)
 				}
 			}

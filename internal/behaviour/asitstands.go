@@ -15,56 +15,56 @@ import (
 // setTimes notes the times of the flags, and returns the flags with these times scaled. A
 // program that cannot be told how long its slow page takes has a time of its own. Where it
 // cannot be told its patience, a script that waits for the end of that is not run.
-func (s *story) setTimes(flags []string) (scaled []string) {
-	times := map[string]time.Duration{"-slow": s.long(), "-patience": 0}
+func (r *run) setTimes(flags []string) (scaled []string) {
+	times := map[string]time.Duration{"-slow": r.long(), "-patience": 0}
 	for i := 1; i < len(flags); i += 2 {
 		d, err := time.ParseDuration(flags[i])
-		s.ts.Check(err)
-		times[flags[i-1]] = d * s.scale
-		scaled = append(scaled, flags[i-1], fmt.Sprintf("%dms", (d*s.scale).Milliseconds()))
+		r.ts.Check(err)
+		times[flags[i-1]] = d * r.scale
+		scaled = append(scaled, flags[i-1], fmt.Sprintf("%dms", (d*r.scale).Milliseconds()))
 	}
-	s.slow, s.patience = times["-slow"], times["-patience"]
-	if !s.program.CanTell("slow") {
-		s.slow = s.program.SlowTakes
+	r.slow, r.patience = times["-slow"], times["-patience"]
+	if !r.program.CanTell("slow") {
+		r.slow = r.program.SlowTakes
 	}
-	if !s.program.CanTell("patience") {
-		if s.patience > 0 && s.patience < s.long() {
-			s.skipf("the patience of the server cannot be set")
+	if !r.program.CanTell("patience") {
+		if r.patience > 0 && r.patience < r.long() {
+			r.skipf("the patience of the server cannot be set")
 		}
-		s.patience = 0
+		r.patience = 0
 	}
 	return scaled
 }
 
 // slowPage is the path of the slow page. If there is none, the script is not run.
-func (s *story) slowPage() string {
+func (r *run) slowPage() string {
 	switch {
-	case s.program.CanTell("slow"):
-	case s.slow == 0:
-		s.skipf("the server has no slow page")
-	case s.manners:
-		s.skipf("it needs a slow page that can be told how long it takes")
+	case r.program.CanTell("slow"):
+	case r.slow == 0:
+		r.skipf("the server has no slow page")
+	case r.manners:
+		r.skipf("it needs a slow page that can be told how long it takes")
 	}
-	return s.program.SlowPage
+	return r.program.SlowPage
 }
 
 // wantsSlowPage says whether the visitor has asked for the slow page.
-func (s *story) wantsSlowPage(v *visitor.Visitor) bool {
-	return strings.HasPrefix(v.Said(), "GET "+s.program.SlowPage+" ")
+func (r *run) wantsSlowPage(v *visitor.Visitor) bool {
+	return strings.HasPrefix(v.Said(), "GET "+r.program.SlowPage+" ")
 }
 
 // slowPageIsOver says whether a slow request has been in progress for as long as the slow page
 // takes, of a program that cannot be told to take longer.
-func (s *story) slowPageIsOver() bool {
-	return s.slow > 0 && !s.program.CanTell("slow") && slices.ContainsFunc(s.visitors, func(v *visitor.Visitor) bool {
-		return s.wantsSlowPage(v) && time.Since(v.Asked()) > s.slow
+func (r *run) slowPageIsOver() bool {
+	return r.slow > 0 && !r.program.CanTell("slow") && slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool {
+		return r.wantsSlowPage(v) && time.Since(v.Asked()) > r.slow
 	})
 }
 
 // skipf ends the script, which cannot be run against this server, and says why.
-func (s *story) skipf(format string, args ...any) {
-	s.skipped = fmt.Sprintf(format, args...)
-	s.ts.Fatalf("%s", s.skipped)
+func (r *run) skipf(format string, args ...any) {
+	r.Skipped = fmt.Sprintf(format, args...)
+	r.ts.Fatalf("%s", r.Skipped)
 }
 
 // maxTogether is how many visitors connect at once, of servers whose queue has room for them.
@@ -72,8 +72,8 @@ const maxTogether = 100
 
 // together is how many visitors may connect at once: as many as the queue of those who wait
 // to be accepted has room for.
-func (s *story) together() int {
-	if backlog, err := s.srv.Backlog(); err == nil && backlog > 0 {
+func (r *run) together() int {
+	if backlog, err := r.srv.Backlog(); err == nil && backlog > 0 {
 		return min(backlog, maxTogether)
 	}
 	return maxTogether
@@ -81,8 +81,8 @@ func (s *story) together() int {
 
 // roomInQueue says how much room there is in the queue of those who wait to be accepted, if
 // it is little.
-func (s *story) roomInQueue() string {
-	if n := s.together(); n < maxTogether {
+func (r *run) roomInQueue() string {
+	if n := r.together(); n < maxTogether {
 		return fmt.Sprintf(" It has room for %d, which is the second argument of listen, or what its language gives for it.", n)
 	}
 	return ""
