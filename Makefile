@@ -48,7 +48,7 @@ bench: ## what each stage costs, in 6 rounds; QUICK=1 for one, BENCH=Prompt for 
 
 # For whoever works on the workbook.
 
-proof: ## hold the pages, the stories and the tools to their word
+proof: ## check the pages, the scripts and the tools
 	cd internal/tools && go test -count=1 ./...
 
 ci: ## all that CI checks
