@@ -67,7 +67,7 @@ func (r *Report) table() string {
 	for i, row := range Rows {
 		holds := row.Holds(r.Results)
 		if i == 0 && holds == No && stageHolds(1, r.Results) == Yes {
-			holds = "only `/`"
+			holds = "see manners"
 		}
 		fmt.Fprintf(&b, "%-57s %s\n", row.Text, holds)
 	}

@@ -282,9 +282,8 @@ var examinations = []struct {
 		[]string{"one-at-a-time/slow-request passed"}},
 	{"half closes", []string{"-server", "'SERVERS' half-closes", "-tell", "waiting-is-free/interrupted-with-a-silent-visitor"}, 1,
 		[]string{"The server has closed its own side of silent's connection, and does not end before", "Is the connection closed, or only its one half?"}},
-	{"a process for each visitor", []string{"-stage", "3", "-server", "python3 testdata/fork.py {port} {slow-seconds}"}, 0,
-		[]string{"Your server is at stage 3. What stage 4 asks: it waits without holding a thread; it stops in good order.",
-			"\nMake this hold first: waiting-is-free/silent-visitors, line "}},
+	{"a process for each visitor", []string{"-server", "python3 testdata/fork.py {port} {slow-seconds}", "-tell", "thread-per-visitor/silent-visitors"}, 0,
+		[]string{"thread-per-visitor/silent-visitors passed"}},
 	{"answers in pieces", []string{"-server", "'SERVERS' in-pieces", "-tell", "manners/few-writes"}, 1,
 		[]string{"testdata/manners/few-writes.txtar, line ", "The reply came in 3 pieces; at most 2 were expected."}},
 
