@@ -65,9 +65,7 @@ func TestSessions(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if err != nil || testing.Verbose() {
-				t.Logf("the terminals:\n%s", screens)
-			}
+			t.Logf("the terminals:\n%s", screens)
 			if *update {
 				save(t, b, p)
 			}

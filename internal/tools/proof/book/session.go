@@ -91,9 +91,7 @@ git -c user.name=reader -c user.email=reader@example.com commit -q -m 'the workb
 // work does what the blocks of the page say.
 func (s *session) work(root, temp string) error {
 	root, _ = filepath.Abs(root)
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
-		return err
-	}
+	os.MkdirAll(s.dir, 0o777)
 	if err := s.command("sh", "-c", setUp, root, s.port); err != nil {
 		return problem(s.page, 1, "%v", err)
 	}
@@ -356,9 +354,8 @@ func (s *session) look(pause time.Duration) {
 	if asleep {
 		asleep, _ = all.Asleep()
 	}
-	if s.cpu = cpu; asleep {
-		s.asleep += pause
-	} else {
+	s.cpu, s.asleep = cpu, s.asleep+pause
+	if !asleep {
 		s.asleep = 0
 	}
 }
