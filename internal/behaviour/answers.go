@@ -14,9 +14,9 @@ import (
 
 // These commands say what the visitors see.
 
-// answer waits for a whole reply. TEXT is part of the page, or @FILE, a file of the
-// server's folder that is the page, or !TEXT, which is no part of it. In a script about manners the connection has to end well
-// too: of a server that is held to them strictly, it has to end.
+// answer waits for a whole reply. TEXT is part of the page; or it is @FILE, and the page is that
+// file of the server's folder; or !TEXT, and the page does not have that text. In a script about
+// manners nothing may come after the reply, and no reset. In strict mode the connection has to end.
 func answer(r *run, args []string) {
 	statuses := strings.Split(args[1], "|")
 	visitors := r.named(args[0])
@@ -60,8 +60,8 @@ func answer(r *run, args []string) {
 	}
 }
 
-// timeAtStop is how long a stage that is to stop waits for requests that have arrived. On a
-// machine that is busy elsewhere it may be over before the stage has read one.
+// timeAtStop is how long a stage goes on reading requests that have arrived when it is told to
+// stop. On a busy machine this time may be over before the stage has read one.
 const timeAtStop = 100 * time.Millisecond
 
 // wellFormed names all that is missing of the visitors' replies, and each thing once.
@@ -90,7 +90,8 @@ func wellFormed(r *run, args []string) {
 	}
 }
 
-// comparePage compares a page, which only a server that is held to the stages' own has to have.
+// comparePage compares the page with the text of the script. It does so in strict mode only:
+// other servers have pages of their own.
 func (r *run) comparePage(v *visitor.Visitor, page, text string) {
 	if !r.strict {
 		return
@@ -116,29 +117,27 @@ func dropped(r *run, args []string) {
 	for _, v := range r.named(args[0]) {
 		r.awaitDrop(v)
 		if !r.strict && v.Said() != "" && v.Replied() {
-			continue // by a server that does not read to the end of the request: see manners/packets
+			continue // the server does not read requests to their end: see manners/packets
 		}
-		timedOut := !r.strict && v.Status() == "408" // which says so with a reply
+		timedOut := !r.strict && v.Status() == "408" // the server says so with a reply
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
 			r.Hint = "What does the server do when it gives up reading: does it take what has come for a request? See docs/stage1-blocking.md"
 			r.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
-		// One deadline for all that have come since the start is a little early. The next
-		// visitor shows what is wrong with it.
+		// Where all visitors have one deadline, this one is dropped a little early. The next
+		// visitor is dropped much too early.
 		if stayed := v.Stayed(); !r.stopping && stayed < r.patience*3/4 {
 			r.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), r.patience)
 		}
-		// A visitor who was kept from sending for so long, by a machine that is busy
-		// elsewhere, has proved nothing.
+		// On a busy machine the visitor may not get to send for so long. That proves nothing.
 		if pause, _ := v.Pause(); pause > r.patience/2 {
 			r.undecidedf("%s was to send all the time, and paused for %v.", v.Name, pause)
 		}
 	}
 }
 
-// awaitDrop waits until the server has ended the connection. Of a visitor who keeps
-// on sending it knows that the server bears with them for too long as soon as it has
-// read what was sent when twice the patience was over.
+// awaitDrop waits until the server has ended the connection. If a visitor sends all the time,
+// the script fails as soon as the server has read something that was sent after twice the patience.
 func (r *run) awaitDrop(v *visitor.Visitor) {
 	tooLong := false
 	ended := r.await(func() bool {
@@ -187,7 +186,8 @@ func waits(r *run, args []string) {
 	}
 }
 
-// stays waits for longer than most servers bear with a silent visitor who drop them.
+// stays waits for two seconds: most servers that drop silent visitors have done it by then, if
+// their limit is short.
 func stays(r *run, args []string) {
 	r.srv.AwaitQuiet(2 * time.Second)
 	waits(r, args)
@@ -218,8 +218,8 @@ func inProgress(r *run, args []string) {
 // answered. Where the system does not tell, it waits until the server is quiet.
 func (r *run) awaitRead(v *visitor.Visitor) {
 	var err error
-	// Not r.idle(): a request that is read only when another has been answered was
-	// not in progress beside it.
+	// It does not wait for r.idle(): if the request is read only after another was answered, the
+	// two were not in progress together.
 	over := r.srv.Await(server.GiveUpAfter, func() (read bool) {
 		read, err = r.srv.HasRead(v.Conn())
 		return err != nil || read && v.Sent() || v.Answered()
@@ -248,8 +248,8 @@ func overtakes(r *run, args []string) {
 	}
 }
 
-// inOrder waits until each in turn is answered. Answered looks at the socket: if a later
-// one has an answer, and an earlier one who is looked at after that has none, then the
+// inOrder waits until each visitor in turn is answered. Answered looks at the socket. It is asked
+// about the later visitor first: if that one has an answer, and the earlier one then has none, the
 // order is wrong.
 func inOrder(r *run, args []string) {
 	queue := r.named(args...)
@@ -308,11 +308,11 @@ func (r *run) hasRead(v *visitor.Visitor) bool {
 	return all || err != nil
 }
 
-// takeTurns sees to it that slow requests are served one after another, in their order.
-// That they took less time than that is proof that they were not, however slow the
-// machine is. That they took no less proves nothing on a machine that is busy elsewhere:
-// the server has to be seen asleep with one of them in progress, and the next unread, at
-// two looks in a row. Where nobody can see that, the answers have to come one slow apart.
+// takeTurns proves that slow requests are served one after another, in their order. If all answers
+// come sooner than that takes, they were not, however slow the machine is. If they come later, that
+// proves nothing on a busy machine: the server has to be seen asleep, at two looks in a row, with one
+// request in progress and the next one unread. Where that cannot be seen, the answers have to come
+// one slow page's time apart.
 func takeTurns(r *run, args []string) {
 	queue := r.named(args...)
 	alone, before := len(queue) == 1, 0
@@ -367,20 +367,19 @@ func (r *run) awaitSlowPage(v *visitor.Visitor) {
 	}
 }
 
-// overlap sees to it that slow requests are all in progress together. They are not if the
-// server is asleep, and has not read one of them, or has read all of them more than r.slow
-// ago and not answered one. They were if all answers came within 2*r.slow: a request that
-// began only when another was done is answered later. On a machine that is busy
-// elsewhere there may be neither proof. Where nobody can see what the server has read,
-// the answers show it: see watchTurns.
+// overlap proves that slow requests are all in progress together. They are not if the server is
+// asleep and has not read one of them, or has read all of them more than r.slow ago and not answered
+// one. They were if all answers come within 2*r.slow: if one request had begun after the end of
+// another, its answer would come later. On a busy machine neither may be seen. Where it cannot be
+// seen what the server has read, watchTurns looks at the answers.
 func overlap(r *run, args []string) {
 	crowd := r.named(args[0])
 	if !r.program.Sees("requests") {
 		r.watchTurns(crowd)
 	}
 	for _, v := range crowd {
-		// A right server may look for visitors only now and then, and accept one at each look.
-		// One that sleeps for longer than that is serving somebody.
+		// A right server may look for visitors only now and then, and accept one at each look. If
+		// it sleeps for longer than that, it is serving somebody.
 		if !r.srv.Await(r.slow/2, func() bool { return r.hasRead(v) || v.Answered() }) {
 			break
 		}
@@ -404,8 +403,8 @@ func overlap(r *run, args []string) {
 	}
 }
 
-// enoughTurns is how many turns show that visitors are served in turns: it takes a
-// machine that stands still three times, each time for as long as the slow page takes.
+// enoughTurns is how many turns prove that visitors are served in turns. For a right server to look
+// like that, the machine has to stand still three times, each time for as long as the slow page takes.
 const enoughTurns = 4
 
 // watchTurns waits for the answers to slow requests that were sent at the same time. If they

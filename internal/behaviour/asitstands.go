@@ -9,12 +9,12 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// What differs for a program that is run as it stands, and cannot be told how long its slow
-// page takes, or how long its patience is.
+// This file has what is different for a program that is run as it stands: it cannot be told how
+// long its slow page takes, or how long its patience is.
 
-// setTimes notes the times of the flags, and returns the flags with these times scaled. A
-// program that cannot be told how long its slow page takes has a time of its own. Where it
-// cannot be told its patience, a script that waits for the end of that is not run.
+// setTimes notes the times in the flags, and returns the flags with these times scaled. If the
+// program cannot be told how long its slow page takes, the time that was measured is noted. If it
+// cannot be told its patience, a script that waits for the end of the patience is not run.
 func (r *run) setTimes(flags []string) (scaled []string) {
 	times := map[string]time.Duration{"-slow": r.long(), "-patience": 0}
 	for i := 1; i < len(flags); i += 2 {
@@ -54,24 +54,24 @@ func (r *run) wantsSlowPage(v *visitor.Visitor) bool {
 }
 
 // slowPageIsOver says whether a slow request has been in progress for as long as the slow page
-// takes, of a program that cannot be told to take longer.
+// takes, if that time cannot be set.
 func (r *run) slowPageIsOver() bool {
 	return r.slow > 0 && !r.program.CanTell("slow") && slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool {
 		return r.wantsSlowPage(v) && time.Since(v.Asked()) > r.slow
 	})
 }
 
-// skipf ends the script, which cannot be run against this server, and says why.
+// skipf ends the script because it cannot be run against this server, and says why.
 func (r *run) skipf(format string, args ...any) {
 	r.Skipped = fmt.Sprintf(format, args...)
 	r.ts.Fatalf("%s", r.Skipped)
 }
 
-// maxTogether is how many visitors connect at once, of servers whose queue has room for them.
+// maxTogether is how many visitors connect at once if the server's queue has room for them.
 const maxTogether = 100
 
-// together is how many visitors may connect at once: as many as the queue of those who wait
-// to be accepted has room for.
+// together returns how many visitors may connect at once: as many as fit into the queue of visitors
+// who wait to be accepted.
 func (r *run) together() int {
 	if backlog, err := r.srv.Backlog(); err == nil && backlog > 0 {
 		return min(backlog, maxTogether)
@@ -79,8 +79,8 @@ func (r *run) together() int {
 	return maxTogether
 }
 
-// roomInQueue says how much room there is in the queue of those who wait to be accepted, if
-// it is little.
+// roomInQueue says how many visitors fit into the queue of those who wait to be accepted, if they
+// are few.
 func (r *run) roomInQueue() string {
 	if n := r.together(); n < maxTogether {
 		return fmt.Sprintf(" It has room for %d, which is the second argument of listen, or what its language gives for it.", n)

@@ -24,7 +24,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The flags of testscript, which has registered them, are none of a stage's.
+// Package testscript has registered flags. A stage does not have them.
 func init() {
 	flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	flag.CommandLine.Usage = func() { flag.Usage() } // as package flag does
@@ -68,7 +68,7 @@ func Test(t *testing.T, behaviours ...string) {
 	runner := &Runner{Root: Root(folder), Program: program, Strict: true, Deadline: Deadline(t)}
 	run := runner.RunOnce
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		run = runner.RunAlone // whoever asks for one script gets that one
+		run = runner.RunAlone // one script was asked for: it is run even if the first one fails
 	}
 
 	if line := server.Unseen(); line != "" && testing.Verbose() {
@@ -101,16 +101,16 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 }
 
-// rows returns how many rows of the terminal a stage's verdict may take, so that its beginning
-// stays on the screen of go test ./...: after it come three lines on the failure, one for each
-// of the stages after it, and the prompt.
+// rows returns how many rows of the terminal a stage's verdict may take. Its first line has to stay
+// on the screen of go test ./...: after it come three lines on the failure, one for each of the
+// stages after it, and the prompt.
 func rows(folder string) int {
 	i := slices.IndexFunc(Stages, func(s Stage) bool { return s.Folder == folder })
 	return screen.Rows() - 5 - (len(Stages) - 1 - max(i, 0))
 }
 
-// Deadline returns when the scripts of a test have to give up, which is shortly before
-// testing ends it, or the zero time.
+// Deadline returns when the scripts of a test have to give up: shortly before package testing ends
+// the test. It returns the zero time if testing does not.
 func Deadline(t *testing.T) time.Time {
 	deadline, ok := t.Deadline()
 	if ok {
@@ -119,7 +119,7 @@ func Deadline(t *testing.T) time.Time {
 	return deadline
 }
 
-// logResult says as a subtest what came of its script.
+// logResult logs the result of a script, and fails or skips its subtest.
 func logResult(t *testing.T, r Result) {
 	_, log, _ := strings.Cut(r.Log, "\n\n") // before the first empty line it has the environment
 	fmt.Fprintln(t.Output(), strings.TrimSpace(log))

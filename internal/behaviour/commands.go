@@ -72,8 +72,8 @@ var usages = map[string]func(r *run, args []string){
 // beforeStart are the commands that need no server.
 var beforeStart = []string{"limit-files", "start", "start-fails", "hint", "overlay", "vet"}
 
-// commands makes testscript's commands of the usages. Each refuses a "!", and prints its
-// usage when the arguments are not as many as it says.
+// commands makes commands for testscript of the usages. Each refuses a "!", and prints its usage
+// when it has too few or too many arguments.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){}
 	for usage, command := range usages {
@@ -113,15 +113,15 @@ func hint(r *run, args []string) {
 		}
 	}
 	r.Hint = args[1]
-	if len(args) == 3 && r.program.Go && (r.strict || !r.manners) { // there it names functions of the stages
+	if len(args) == 3 && r.program.Go && (r.strict || !r.manners) { // strangers do not have the functions that it names
 		r.Hint += " " + args[2]
 	}
 	r.Hint += " See " + page
 }
 
-// overlay has the servers from here on built from the source as if FILE, which is the
-// script's own, were one of its files, or stood in the place of the one of that name. The
-// tests are left out, for go vet -overlay=$WORK/overlay.json.
+// overlay builds the servers from here on from the source together with FILE, a file of the script.
+// FILE replaces the source's file of the same name, if there is one. Tests are left out, for
+// go vet -overlay=$WORK/overlay.json.
 func overlay(r *run, args []string) {
 	file := r.ts.MkAbs(args[0])
 	replace := map[string]string{filepath.Join(r.program.Folder, filepath.Base(file)): file}
@@ -143,7 +143,7 @@ func overlay(r *run, args []string) {
 	r.program = program
 }
 
-// vet wants go vet to find nothing in the server's source.
+// vet fails if go vet finds a mistake in the server's source.
 func vet(r *run, args []string) {
 	cmd := exec.Command("go", "vet", ".")
 	cmd.Dir = r.program.Folder
@@ -154,15 +154,15 @@ func vet(r *run, args []string) {
 
 // The server.
 
-// number returns the number that a command has as an argument.
+// number parses an argument of a command.
 func (r *run) number(arg string) int {
 	n, err := strconv.Atoi(arg)
 	r.ts.Check(err)
 	return n
 }
 
-// limitFiles sets the limit for the servers that are started after it, or, if one is
-// running, for that one. There +0 is as many files as it has open.
+// limitFiles sets the limit on open files: of the running server if there is one, and of those that
+// are started later. For a running server +0 means as many files as it has open.
 func limitFiles(r *run, args []string) {
 	r.files = r.number(args[0])
 	if r.srv == nil || r.ended {
@@ -177,8 +177,8 @@ func limitFiles(r *run, args []string) {
 	}
 }
 
-// startFails starts the server with the flags, and wants it to end instead of listening. The
-// patterns, regular expressions, match how it has ended and what it has printed.
+// startFails starts the server with the flags, and fails unless it ends instead of listening. Each
+// pattern, a regular expression, has to match how it ended or what it printed.
 func startFails(r *run, args []string) {
 	srv, err := r.program.Start(r.options(strings.Fields(args[0])))
 	if err == nil {
@@ -243,8 +243,8 @@ func (r *run) checkHalfClosed() {
 	}
 }
 
-// log waits until the text has been printed often enough, or until a server that prints
-// it again and again would have printed it too often.
+// log waits until the text has been printed often enough. With at-most it waits for as long as a
+// server needs that prints the text again and again.
 func log(r *run, args []string) {
 	if text, limit := args[0], r.number(args[2]); args[1] == "at-most" {
 		tooMany := func() bool { return strings.Count(r.srv.Log(), text) > limit }
@@ -261,8 +261,8 @@ func log(r *run, args []string) {
 
 // Visitors.
 
-// dial connects a visitor, or as many as a name such as silent*200 says, who send the
-// request, unless it is empty, as soon as they have connected.
+// dial connects a visitor, or, with a name such as silent*200, as many as it says. As soon as they
+// are connected they send the request, unless it is empty.
 func (r *run) dial(name, request string) []*visitor.Visitor {
 	name, times, many := strings.Cut(name, "*")
 	n := 1
@@ -301,7 +301,7 @@ func (r *run) dial(name, request string) []*visitor.Visitor {
 	return group
 }
 
-// awaitAccepted waits until the server has accepted the visitors, or all whom it is going to.
+// awaitAccepted waits until the server has accepted the visitors, or accepts no more of them.
 func (r *run) awaitAccepted(vs []*visitor.Visitor) {
 	quiet := server.SettleTime
 	if !r.program.Sees("requests") && vs[0].Said() != "" {
@@ -324,8 +324,8 @@ func (r *run) awaitAccepted(vs []*visitor.Visitor) {
 func (r *run) awaitConnected(v *visitor.Visitor) {
 	var over bool
 	var err error
-	// Where the queue of those who wait to be accepted is full, the system tries
-	// again after a second, and after two more.
+	// If the queue of visitors who wait to be accepted is full, the system tries again after a
+	// second, and after two more.
 	r.srv.Await(server.GiveUpAfter+3*time.Second, func() bool { over, err = v.Connected(); return over })
 	ended := err != nil && r.srv.Await(server.SettleTime, r.srv.Exited)
 	switch {
@@ -380,8 +380,8 @@ func (r *run) awaitSent(vs []*visitor.Visitor) {
 
 var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
 
-// piece returns the text that an argument has sent, and how many times: one that is nothing
-// but a repetition, as {a*30000000} is, is not put together.
+// piece returns the text of an argument, and how many times it is to be sent. A text that is only a
+// repetition, such as {a*30000000}, is returned once, and the number with it.
 func (r *run) piece(arg string) (n int, text string) {
 	text, err := strconv.Unquote(`"` + arg + `"`)
 	if err != nil {
@@ -420,8 +420,7 @@ func cannotConnect(r *run, args []string) {
 		_, port, _ := net.SplitHostPort(addr)
 		addr = net.JoinHostPort(args[0], port)
 	}
-	// Who is refused is refused at once. Only a full queue of a listening socket keeps
-	// them waiting.
+	// A refusal comes at once. Only the full queue of a listening socket takes time.
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	switch {
 	case err == nil:
@@ -483,8 +482,8 @@ func count(r *run, args []string) {
 	r.compare(c, r.noted[args[0]], args[1:])
 }
 
-// compare waits until there are at least or at most as many as bound says. There +N is N
-// more than before.
+// compare waits until the count is at least, or at most, as large as bound says. In bound +N means
+// N more than before.
 func (r *run) compare(c counter, before int, bound []string) {
 	limit, atLeast, since := r.number(bound[1]), bound[0] == "at-least", ""
 	if !atLeast && bound[0] != "at-most" {
@@ -509,11 +508,11 @@ func (r *run) compare(c counter, before int, bound []string) {
 	}
 }
 
-// maxShareAtRest is the share of a processor that a server may use that has nothing to do: one that
-// looks for a visitor every millisecond uses several hundredths.
+// maxShareAtRest is the share of a processor that a server may use while it has nothing to do. A
+// server that looks for visitors every millisecond uses several hundredths.
 const maxShareAtRest = 0.01
 
-// rests looks at a quiet server for as long as nothing more is expected of one.
+// rests measures how much a quiet server works in the time GiveUpAfter.
 func rests(r *run, args []string) {
 	r.ts.Check(r.settle())
 	before, err := r.srv.CPU()

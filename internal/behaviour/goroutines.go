@@ -15,8 +15,8 @@ type Goroutine struct {
 
 var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) .*\[([^\],]+)[^\]]*\]:`)
 
-// Goroutines finds the goroutines in what a program printed, without the one that reports
-// on the others where the system does not.
+// Goroutines finds the goroutines in what a program printed. It leaves out the one that package
+// selfreport has started.
 func Goroutines(log string) []Goroutine {
 	var all []Goroutine
 	for block := range strings.SplitSeq(log, "\n\n") {

@@ -19,12 +19,12 @@ type group struct {
 }
 
 // groups are all scripts, from the most basic to the most particular, and the ladder before
-// the manners. Where several fail, the first of them in this order is told in full: it is
-// the nearest to the cause.
+// the manners. If several fail, the verdict shows the first of them in full: it is the nearest to
+// the cause.
 var groups = []group{
 	{"serves its pages", "pages", "home the-next-visitor slow rests"},
 	{"answers as HTTP asks", manners, "reply"},
-	{"serves its pages", manners, "not-found"}, // the scripts of the ladder tell visitors apart by it
+	{"serves its pages", manners, "not-found"}, // scripts of the ladder use the page for unknown paths
 	{"serves one visitor at a time", "one-at-a-time", "slow-request silent-visitor take-turns"},
 	{"serves many visitors at once", "many-at-once",
 		"slow-request silent-visitor many-slow-requests half-a-request each-their-own"},
@@ -50,7 +50,7 @@ var groups = []group{
 	{"shows what a forgotten await does", "forgotten-await", "forgotten"},
 }
 
-// manners is the folder of the scripts that decide no rung of the ladder.
+// manners is the folder of the scripts that do not decide the place on the ladder.
 const manners = "manners"
 
 // scripts returns the scripts of the group, as in "many-at-once/slow-request".
@@ -79,7 +79,7 @@ func Scripts(behaviours ...string) []string {
 	return scripts
 }
 
-// does says what the server does of which the script is about one part.
+// does returns what the script tests a part of, as in "serves its pages".
 func does(script string) string {
 	i := slices.IndexFunc(groups, func(g group) bool { return slices.Contains(g.scripts(), script) })
 	if i < 0 {
@@ -92,7 +92,7 @@ func does(script string) string {
 type Stage struct {
 	Number int
 	Folder string // its folder, and the name of its page
-	// Adds says what this stage can do that the one before could not.
+	// Adds, which the lab shows, says what this stage can do that the one before could not.
 	Adds string
 	// Behaviours are the folders of testdata whose scripts hold of this stage.
 	Behaviours []string
@@ -121,9 +121,9 @@ var Stages = []Stage{
 // A Row is a line of the README's table, which is true of a server or not.
 type Row struct {
 	Text string
-	// Of a server that the row is true of, all scripts of yes hold; of one that it is not
-	// true of, all of no. One of them can be several with a | between them, one of which
-	// holds. A row without a no is not true where one of yes fails.
+	// If the row is true, all scripts of yes hold; if not, all scripts of no. In a list such as
+	// a|b one of the two has to hold. A row that has no such scripts as no is not true if one of
+	// yes fails.
 	yes, no string
 }
 
@@ -170,8 +170,8 @@ func (r Row) Holds(results []Result) string {
 	return Unseen
 }
 
-// allHold says whether all of the scripts hold. Those that were left out do not count,
-// except if all were.
+// allHold says whether all of the scripts hold: Yes, No, or, if none of them was run, Unseen.
+// Scripts that were left out do not count.
 func allHold(scripts string, results []Result) string {
 	all := Unseen
 	for one := range strings.FieldsSeq(scripts) {

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// A Standing is the place of a server on the ladder, which the scripts of the ladder decide
-// alone.
+// A Standing is the place of a server on the ladder. The scripts about manners have no part in it.
 type Standing struct {
 	// Stage is the number of the highest stage that the server has all of, or 0.
 	Stage int
@@ -21,7 +20,7 @@ type Standing struct {
 	First *Result
 }
 
-// adds is the behaviour by which each stage is told from the one before it.
+// adds has for each stage the behaviour that tells it from the stage before.
 var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-free", "without-a-network"}
 
 // Place finds a server's place on the ladder by the results of all scripts. A script that could
@@ -29,7 +28,7 @@ var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-f
 func Place(results []Result) Standing {
 	counts := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return doubt(r) != "" })
 	for i, r := range counts {
-		// All of the script holds then, and others are about the end.
+		// All that the script asks for holds. Other scripts are about how the server ends.
 		if r.GoesOn && (r.Behaviour() == "many-at-once" || r.Behaviour() == "one-at-a-time") {
 			counts[i].Failed = false
 		}
@@ -82,9 +81,9 @@ func place(results []Result) Standing {
 	return standing(1, "is at stage 1", 2, results)
 }
 
-// silentVisitorsFillIt returns the result of the script with 300 silent visitors, if the server
-// serves nobody else then, and nil otherwise: one with a limit, such as a pool of threads, is not
-// known by its slow page if it has none.
+// silentVisitorsFillIt returns the result of the script with 300 silent visitors if the server
+// serves nobody else meanwhile, and nil otherwise. So a limit to how many are served, as a pool of
+// threads has it, is found without a slow page.
 func silentVisitorsFillIt(results []Result) *Result {
 	const threads, free = "thread-per-visitor/silent-visitors", "waiting-is-free/silent-visitors"
 	if allHold(threads, results) != No || allHold(free, results) != No {
@@ -123,8 +122,7 @@ func placeConcurrent(results []Result) Standing {
 	return standing(4, "is at stage 4", 5, results)
 }
 
-// between says what a server is like that serves neither one visitor after another nor
-// all at once.
+// between describes a server that serves neither one visitor after another nor all at once.
 func between(results []Result) string {
 	slow, silent := Rows[slowDelays].Holds(results), Rows[silentDelays].Holds(results)
 	limit := 0
@@ -147,8 +145,8 @@ func stageHolds(number int, results []Result) string {
 	return allHold(strings.Join(Scripts(adds[number-1]), " "), results)
 }
 
-// standing makes a Standing. Of what the next stage adds it looks for the first script that
-// fails, and for all that is asked in the groups that do; 0 means that there is no next stage.
+// standing makes a Standing. It looks through what the next stage adds for the first script that
+// fails, and for the groups of scripts that do not hold. The number 0 means that there is no next stage.
 func standing(number int, place string, next int, results []Result) Standing {
 	s := Standing{Stage: number, Place: place}
 	if next == 0 {

@@ -54,8 +54,8 @@ func (r *run) free() {
 // long is a time that no script waits out, scaled as all others are.
 func (r *run) long() time.Duration { return 10 * time.Second * r.scale }
 
-// start starts a server with the flags, of which it scales the times. A server that is
-// running has to stand the test of finish first.
+// start scales the times in the flags and starts a server with them. If one is running already,
+// finish ends and tests that one first.
 func start(r *run, args []string) {
 	r.ts.Check(r.finish())
 	if r.srv != nil {
@@ -75,17 +75,17 @@ func start(r *run, args []string) {
 	r.ts.Setenv("ADDR", srv.Addr)
 }
 
-// lacksResources are the errors of a machine on which nothing is left of something.
+// lacksResources are the errors of a machine that has run out of files, ports, memory or the like.
 var lacksResources = []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS,
 	syscall.ENOSPC, syscall.EADDRNOTAVAIL}
 
-// lacking says whether an error is one of lacksResources, or of a temporary folder where
-// no program may be started.
+// lacking says whether an error is one of lacksResources, or means that no program may be started
+// in the folder for temporary files.
 func lacking(err error) bool {
 	return errors.Is(err, syscall.EACCES) || slices.ContainsFunc(lacksResources, func(e error) bool { return errors.Is(err, e) })
 }
 
-// outOf matches what a server of Go prints that gets no thread, or of all ports none.
+// outOf matches what a Go program prints when it gets no thread, or no port although any would do.
 var outOf = regexp.MustCompile(`failed to create new OS thread|pthread_create failed|:0: bind: address already in use`)
 
 // lackf ends the run, because the machine lacks something that the tests need.
@@ -94,8 +94,8 @@ func (r *run) lackf(format string, args ...any) {
 	r.ts.Fatalf(format, args...)
 }
 
-// options has a program that was built from a folder run elsewhere: it should need
-// nothing from there.
+// options returns the options for Start. A program that was built from a folder is run in another
+// one: it should need no file of its source.
 func (r *run) options(args []string) server.Options {
 	opt := server.Options{Args: args, Files: max(r.files, 0), Deadline: r.deadline}
 	if r.program.Folder != "" {
@@ -104,8 +104,8 @@ func (r *run) options(args []string) server.Options {
 	return opt
 }
 
-// endHint is the hint of a server that does not end, whatever the script was about, and
-// endHintInGo is that of one of which it is said where goroutine 1 is.
+// These are the hints of every script: endHint if the server does not end, endHintInGo if the
+// reason says where goroutine 1 is, and readsOnHint if the server is not quiet when all have left.
 const (
 	endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
 		"See docs/stage4-nonblocking-accept.md"
@@ -114,10 +114,10 @@ const (
 	endHintInGo = "What does goroutine 1 wait for, and does the signal end that? See docs/stage4-nonblocking-accept.md"
 )
 
-// finish is how every server of every script ends, unless the script has seen its
-// end: it is still running, and idle; interrupted, it ends; and it has printed
-// nothing that no server should. Where a request is in progress that takes long,
-// it need not end.
+// finish ends every server, unless the script has seen its end. It returns an error unless the
+// server is still running and quiet, is quiet when its visitors have left, ends when it is
+// interrupted, and has printed no panic and no data race. If a long request is in progress the server
+// need not end.
 func (r *run) finish() error {
 	if r.srv == nil || r.ended {
 		return nil
@@ -160,7 +160,7 @@ func (r *run) named(names ...string) []*visitor.Visitor {
 	return vs
 }
 
-// disconnect ends the connections of the visitors, whose names are free again after it.
+// disconnect ends the connections of the visitors. Their names are free again after it.
 func (r *run) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
 		if r.slow < r.long() && r.awaitsSlowPage(v) {
@@ -178,20 +178,18 @@ func (r *run) awaitsSlowPage(v *visitor.Visitor) bool { return r.wantsSlowPage(v
 
 // Waiting.
 
-// await polls until cond holds. It returns false once nothing more is to be
-// expected of the server.
+// await polls until cond holds. It returns false when nothing more is to be expected of the server.
 func (r *run) await(cond func() bool) bool { return r.srv.Await(r.idle(), cond) }
 
-// idle is how long the server has to be quiet for nothing more to be expected of it:
-// longer than any slow request, silent visitor or lack of descriptors that the script
-// has can keep it asleep.
+// idle returns how long the server has to be quiet until nothing more is to be expected of it. It is
+// longer than a slow request, a silent visitor or a lack of descriptors can keep the server asleep.
 func (r *run) idle() time.Duration {
 	idle := server.GiveUpAfter + r.abandoned
 	if r.patience < r.long() {
 		idle += r.patience
 	}
 	if r.files >= 0 {
-		idle += 1200 * time.Millisecond // it tries again once a second
+		idle += 1200 * time.Millisecond // the stages try again after a second
 	}
 	for _, v := range r.visitors {
 		if r.slow < r.long() && r.awaitsSlowPage(v) {
@@ -209,7 +207,7 @@ func (r *run) settle() error {
 	case r.srv.Exited():
 		return r.fail("The server should be running still.")
 	case !r.manners && len(r.visitors) > 0 && !slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool { return !v.Answered() }):
-		return r.readsOn() // whoever is answered leaves
+		return r.readsOn() // visitors leave when they are answered
 	}
 	r.busy = true
 	return r.fail("The server is never idle.%s", r.whereabouts())
@@ -223,20 +221,20 @@ func (r *run) readsOn() error {
 
 // Failing.
 
-// fatalf ends the run, which has failed, with what was seen; see fail.
+// fatalf ends the run, and the script has failed. For the text see fail.
 func (r *run) fatalf(format string, args ...any) {
 	r.ts.Fatalf("%v", r.fail(format, args...))
 }
 
-// undecidedf ends the run, because a busy machine kept it from seeing what it has to
-// see. The script is then run again, with longer times.
+// undecidedf ends the run because a busy machine kept it from seeing the proof. The script is then
+// run again, with longer times.
 func (r *run) undecidedf(format string, args ...any) {
 	r.Undecided = true
 	r.ts.Fatalf(format, args...)
 }
 
-// stuckf is fatalf for a server that leaves a visitor waiting. It adds how far the
-// visitor has got, and where the goroutines of a Go program are.
+// stuckf is fatalf for a server that keeps a visitor waiting. It adds whether the visitor has been
+// accepted and read, and where the goroutines of a Go program are.
 func (r *run) stuckf(v *visitor.Visitor, format string, args ...any) {
 	r.Stuck = true
 	seen := fmt.Sprintf(format, args...)
@@ -270,12 +268,12 @@ func (r *run) whereabouts() string {
 	return seen + "\n" + summary(Goroutines(r.srv.Log()[before:]))
 }
 
-// fail makes an error of what was seen. It adds how the server has ended, if it has, and
-// what it has printed beyond that it is listening, if anything.
+// fail makes an error of what was seen. It adds how the server ended, if it has, and what it printed
+// after the line that says where it listens.
 func (r *run) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
 	if !r.busy {
-		r.srv.Await(server.SettleTime, r.srv.Exited) // one that dies drops its visitors first
+		r.srv.Await(server.SettleTime, r.srv.Exited) // a server that dies drops its visitors first
 	}
 	if outOf.MatchString(r.srv.Log()) {
 		r.Lacks, r.Hint = true, ""
@@ -297,7 +295,7 @@ func (r *run) fail(format string, args ...any) error {
 	return errors.New(seen)
 }
 
-// checkOutput says whether the server has printed nothing that no server should.
+// checkOutput returns an error if the server has printed a panic or a data race.
 func (r *run) checkOutput() error {
 	if !alarm.MatchString(r.srv.Log()) {
 		return nil
@@ -305,8 +303,8 @@ func (r *run) checkOutput() error {
 	return fmt.Errorf("The server printed:%s", r.quote(r.srv.Log()))
 }
 
-// quote quotes what the server has printed. If that is a data race or a panic it says
-// more than the hint, which is not shown.
+// quote quotes what the server has printed. A data race or a panic says more than the hint, so the
+// hint is dropped then.
 func (r *run) quote(printed string) string {
 	if alarm.MatchString(printed) {
 		r.Hint = ""
@@ -317,15 +315,14 @@ func (r *run) quote(printed string) string {
 // dataRace is what the race detector prints.
 const dataRace = "WARNING: DATA RACE"
 
-// alarm matches what a program prints from the beginning of a data race or a panic on.
+// alarm matches the output of a program from the beginning of a data race or a panic on.
 var alarm = regexp.MustCompile(`(?s)(` + dataRace + `|panic: |fatal error: ).*`)
 
 // frame matches a function of a stack, and the line with its place.
 var frame = regexp.MustCompile(`(?m)^([^\s:]+\(.*\)|created by .*)\n\t.*\n?`)
 
-// quote returns what a program has printed, or the part of it that says most, to be
-// put after a colon. It leaves out the functions of a panic's stack that are not the
-// program's own.
+// quote returns what a program has printed, or the most telling lines of it, to be put after a colon.
+// It leaves out the functions of a panic's stack that are not the program's own.
 func quote(log string) string {
 	const maxLines = 6
 	if from := alarm.FindString(log); from != "" {

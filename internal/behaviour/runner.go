@@ -36,8 +36,8 @@ type Result struct {
 	// Lacks says that the script failed for want of something that the machine or the caller
 	// did not give: files, processes, ports, time. It says nothing of the server.
 	Lacks bool
-	// Of a script that failed: its comments up to the one under which it did, the line where
-	// that happened, what was seen, and the hint.
+	// The following are set if the script failed: its comments up to the line of the failure, that
+	// line, what was seen, and the hint.
 	Sentences []string
 	Line      int
 	Reason    string
@@ -59,7 +59,7 @@ func (r Result) Behaviour() string { return path.Dir(r.Script) }
 // Passed says whether the script was run to its end, and holds.
 func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
 
-// firstScript is the one whose failure makes that of all others certain.
+// firstScript is run before all others, and none of them is run if it fails.
 const firstScript = "pages/home"
 
 // A Runner runs scripts against one program, and none after the first script has failed.
@@ -81,10 +81,10 @@ type Runner struct {
 // mostly wait.
 const atOnce = 16
 
-// Run runs the scripts, up to atOnce of them at the same time (one, of a program that
-// has a port of its own), and calls done
-// after each, from one goroutine at a time, unless it is nil. It returns the results in
-// the order of the scripts. After ctx has ended it begins no script, and calls no done.
+// Run runs the scripts, up to atOnce of them at the same time, or one after another if the program
+// has a port of its own. After each it calls done, from one goroutine at a time, unless done is nil.
+// It returns the results in the order of the scripts. After the end of ctx it begins no script and
+// does not call done.
 func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
 	if t.Program.At != "" {
 		atOnce = 1
@@ -113,8 +113,8 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 	return results
 }
 
-// RunOnce runs one script, to the end or up to where it fails, and returns the same result
-// if it is called again. It runs none before the first script.
+// RunOnce runs one script, after the first script. If it is called again for the same script it
+// returns the same result.
 func (t *Runner) RunOnce(script string) Result {
 	if script != firstScript {
 		switch first := t.RunOnce(firstScript); {
@@ -130,11 +130,10 @@ func (t *Runner) RunOnce(script string) Result {
 	return run.(func() Result)()
 }
 
-// maxRuns is how often a script is run that is undecided, with all times doubled from
-// one time to the next.
+// maxRuns is how often an undecided script is run. All times are doubled from run to run.
 const maxRuns = 5
 
-// RunAlone runs one script, whatever came of others, and of it before.
+// RunAlone runs one script, even if it was run before and whatever came of others.
 func (t *Runner) RunAlone(script string) Result {
 	log := ""
 	for runs := 1; ; runs++ {
@@ -254,8 +253,7 @@ func (r scriptT) Skip(args ...any) {
 
 var failure = regexp.MustCompile(`(?s)\nFAIL: [^\n]*?\.txtar:(\d+): (.*)$`)
 
-// readFailure finds the line and the words of the error in what testscript logs of a
-// script that failed.
+// readFailure finds the line and the text of the error in the log of testscript.
 func readFailure(log string) (line int, reason string) {
 	if m := failure.FindStringSubmatch(log); m != nil {
 		fmt.Sscan(m[1], &line)
@@ -266,8 +264,8 @@ func readFailure(log string) (line int, reason string) {
 
 var heading = regexp.MustCompile(`(?m)(^# .*\n)+`)
 
-// readSentences returns the headings of a script down to a line, each of which is one or
-// several lines of comment.
+// readSentences returns the headings of a script down to a line. A heading is one or several lines
+// of comment.
 func readSentences(file string, line int) []string {
 	text, _ := os.ReadFile(file) // which testscript could read
 	lines := strings.SplitAfter(string(text), "\n")

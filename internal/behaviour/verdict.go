@@ -54,9 +54,9 @@ func (r *Report) Verdict(rows int) (text string, ok bool) {
 	}
 	switch {
 	case !r.Strict:
-		return r.placed(rows)
+		return r.placeVerdict(rows)
 	case len(failed) > 0:
-		return r.lost(failed, rows), false
+		return r.strictVerdict(failed, rows), false
 	}
 	return fmt.Sprintf("%s behaves like stage %d.\n\n%s", r.Who, r.Stage.Number, r.table()), true
 }
@@ -87,8 +87,8 @@ func (r *Report) goroutine1() string {
 	return ""
 }
 
-// placed is the verdict of a server that is placed on the ladder.
-func (r *Report) placed(rows int) (text string, ok bool) {
+// placeVerdict is the verdict of a server that is to be placed on the ladder.
+func (r *Report) placeVerdict(rows int) (text string, ok bool) {
 	s := Place(r.Results)
 	ok = r.Stage == nil || s.Stage >= r.Stage.Number
 	place := s.Place
@@ -103,13 +103,13 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 	if s.Stage > 0 {
 		p.add(strings.Split(r.table(), "\n"))
 	}
-	end, again := r.politeness(rows)
+	end, again := r.mannersSummary(rows)
 	if s.First != nil {
 		again = s.First.Script
 	}
 	if again != "" {
 		end = append(end, "To see one: "+strings.ReplaceAll(r.Again, "NAME", again))
-		p.rows -= (len(end[len(end)-1]) - 1) / 80 // which the terminal breaks
+		p.rows -= (len(end[len(end)-1]) - 1) / 80 // the terminal breaks this line
 	}
 	if s.First != nil {
 		p.tail = len(end)
@@ -123,9 +123,9 @@ func (r *Report) placed(rows int) (text string, ok bool) {
 	return p.String(), ok
 }
 
-// politeness says in a few lines how the server's manners are, in fewer where the rows are few. script is the first
-// about manners that fails.
-func (r *Report) politeness(rows int) (lines []string, script string) {
+// mannersSummary says in a few lines how the server's manners are, in fewer lines if the rows are
+// few. It returns as well the first script about manners that fails.
+func (r *Report) mannersSummary(rows int) (lines []string, script string) {
 	run, held, hint := 0, 0, 1
 	if rows == 0 || rows > 26 {
 		hint = 3
@@ -153,8 +153,8 @@ func (r *Report) politeness(rows int) (lines []string, script string) {
 	return append(cut(lines, 3), cut(wrap(first.Hint), hint)...), first.Script
 }
 
-// lost is the verdict of a server that is held to a stage, and some scripts of it fail.
-func (r *Report) lost(failed []Result, rows int) string {
+// strictVerdict is the verdict of a server that is held to a stage, if some scripts of that fail.
+func (r *Report) strictVerdict(failed []Result, rows int) string {
 	lead, others := failed[0], failed[1:]
 	p := &page{rows: rows}
 	p.add(wrap(r.Who+" "+r.missing(lead)+"."), []string{""})
@@ -180,7 +180,7 @@ func (r *Report) lost(failed []Result, rows int) string {
 	return p.String()
 }
 
-// missing says what a server does not do, or no longer does, by the result that leads.
+// missing says what the server does not do, or no longer does. lead is the first script that fails.
 func (r *Report) missing(lead Result) string {
 	what := does(lead.Script)
 	switch {
@@ -197,7 +197,7 @@ func (r *Report) missing(lead Result) string {
 	return fmt.Sprintf("does not behave like stage %d, which %s", r.Stage.Number, what)
 }
 
-// Outcome says in a few words what came of the script.
+// Outcome returns the result of the script in a few words.
 func (r Result) Outcome() string {
 	switch {
 	case r.Skipped != "":
@@ -208,7 +208,7 @@ func (r Result) Outcome() string {
 	return "yes"
 }
 
-// String tells all of a script that failed, or why it was left out.
+// String returns all that is known of a script that failed, or why it was left out.
 func (r Result) String() string {
 	switch {
 	case r.Skipped != "":

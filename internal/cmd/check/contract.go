@@ -13,8 +13,9 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// understand completes the flags, and says what is wrong with those that cannot be meant.
-func understand() error {
+// completeFlags completes the address of -at, and returns an error that says what to write instead
+// if a flag makes no sense.
+func completeFlags() error {
 	if *at != "" {
 		addr := strings.TrimSuffix(strings.TrimPrefix(*at, "http://"), "/")
 		host, port, err := net.SplitHostPort(addr)
@@ -67,9 +68,9 @@ func notProgram(file string) error {
 	return fmt.Errorf("%s is a file that cannot be run; name the command that starts your server, as in %s", file, try)
 }
 
-// contact makes the acquaintance of a server. It returns what there is to say of it before
-// any script is run, or what is wrong with a server that cannot be examined at all.
-func contact(program *server.Program) (notes []string, err error) {
+// firstContact starts the program before any script is run. It returns what the user should know
+// about it, or an error if the program cannot be examined at all.
+func firstContact(program *server.Program) (notes []string, err error) {
 	first, err := program.Start(server.Options{})
 	if err != nil {
 		return nil, explain(err)
@@ -96,7 +97,7 @@ func contact(program *server.Program) (notes []string, err error) {
 
 func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
-// explain adds to an error of Start what to try.
+// explain adds to an error of Start what the user can try.
 func explain(err error) error {
 	e, ok := err.(*server.StartError)
 	if !ok {
@@ -127,14 +128,13 @@ func isFreePort(addr string) bool {
 	return err == nil && n >= least && n <= most
 }
 
-// measureSlowPage notes how long the slow page takes of a program that cannot be told, and
-// returns what to say of it.
+// measureSlowPage measures how long the slow page takes if the program cannot be told, and returns
+// a sentence about it.
 func measureSlowPage(program *server.Program, s *server.Server) string {
 	const least, most = 150 * time.Millisecond, time.Minute
 	v := visitor.Connect("slow", s.Addr)
 	defer v.Close()
 	v.Send(visitor.Request("GET", program.SlowPage))
-	// It may sleep for as long as it likes.
 	for begin := time.Now(); !v.Answered() && !s.Exited() && time.Since(begin) < most; {
 		time.Sleep(5 * time.Millisecond)
 	}

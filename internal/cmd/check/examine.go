@@ -19,7 +19,7 @@ type checker struct {
 	ctx    context.Context // ends when the user interrupts; after that nothing is printed
 	root   string          // the workbook's folder
 	screen *screen.Screen
-	// rowsBeside is how many rows of the screen are taken by something else than a verdict.
+	// rowsBeside is how many rows of the screen something else than a verdict takes.
 	rowsBeside int
 }
 
@@ -56,8 +56,8 @@ func (c *checker) targets() []*target {
 	return all
 }
 
-// check examines the targets and returns the exit status, which does not matter if it is
-// interrupted.
+// check examines the targets and returns the exit status. If it is interrupted, the status means
+// nothing.
 func (c *checker) check() int {
 	all := c.targets()
 	var err error
@@ -82,10 +82,10 @@ func (c *checker) check() int {
 	return 0
 }
 
-const patience = 10 * time.Minute // with a server, after which nothing more is decided
+const patience = 10 * time.Minute // for a server; after that nothing more is decided
 
-// examine examines a server, and notes what came of it, which means nothing if it is
-// interrupted. The error says why it cannot be examined.
+// examine examines a server and notes the verdict in t. If it is interrupted, the verdict means
+// nothing. The error says why the server cannot be examined.
 func (c *checker) examine(t *target) error {
 	if _, err := os.Stat(t.spec); err != nil && strings.Contains(t.spec, "/") && !strings.Contains(t.spec, " ") {
 		return fmt.Errorf("There is no %s here, neither a folder nor a program.", t.spec)
@@ -103,7 +103,7 @@ func (c *checker) examine(t *target) error {
 	}
 	defer program.Close()
 	program.At, program.SlowPage = *at, *slowPage
-	notes, err := contact(program)
+	notes, err := firstContact(program)
 	if err != nil {
 		return fmt.Errorf("Your server cannot be examined. %w\n\nWhat it has to do: docs/your-own-server.md", err)
 	}
@@ -133,7 +133,7 @@ func (c *checker) examine(t *target) error {
 	return nil
 }
 
-// setVerdict notes which stage the server is at, or what it does not do, in so many rows.
+// setVerdict notes the verdict, in at most so many rows.
 func (t *target) setVerdict(report *behaviour.Report, rows int) {
 	report.Again = "make check SERVER=" + server.ShellQuote(t.spec) + " TELL=NAME"
 	if *spec == "" {
@@ -148,7 +148,7 @@ func (t *target) setVerdict(report *behaviour.Report, rows int) {
 	}
 }
 
-// runScript runs one script, and notes all that was done and seen.
+// runScript runs one script and notes its log.
 func (t *target) runScript(runner *behaviour.Runner) error {
 	if !slices.Contains(behaviour.Scripts(), *script) {
 		return fmt.Errorf("There is no script %q. It has the name of its file under testdata, as in TELL=pages/home.", *script)

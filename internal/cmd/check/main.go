@@ -69,7 +69,7 @@ func main() {
 	case *strict && *number == 0 && *script == "":
 		misused("strictly like which stage?")
 	}
-	if err := understand(); err != nil {
+	if err := completeFlags(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
