@@ -17,9 +17,9 @@ import (
 // Processes are operating system processes, looked at together.
 type Processes []int
 
-// ProcessTree returns a process and its descendants. It looks at the parent of every
+// ProcessTree returns processes and their descendants. It looks at the parent of every
 // process: the lists of children in /proc miss some while others end, see proc_pid_task(5).
-func ProcessTree(pid int) Processes {
+func ProcessTree(roots ...int) Processes {
 	all, _ := os.ReadDir("/proc")
 	children := map[int][]int{}
 	for _, entry := range all {
@@ -30,7 +30,7 @@ func ProcessTree(pid int) Processes {
 			children[n] = append(children[n], child)
 		}
 	}
-	pids := Processes{pid}
+	pids := append(Processes{}, roots...)
 	for i := 0; i < len(pids); i++ {
 		pids = append(pids, children[pids[i]]...)
 	}

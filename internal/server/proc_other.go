@@ -14,7 +14,7 @@ import (
 // had here, nor anything else about them.
 type Processes []int
 
-func ProcessTree(pid int) Processes                { return Processes{pid} }
+func ProcessTree(roots ...int) Processes           { return roots }
 func (p Processes) CPU() (time.Duration, error)    { return 0, errors.ErrUnsupported }
 func (p Processes) Asleep() (bool, error)          { return false, errors.ErrUnsupported }
 func (p Processes) listeners() ([]listener, error) { return nil, errors.ErrUnsupported }

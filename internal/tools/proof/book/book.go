@@ -177,7 +177,6 @@ func (b *book) checkLinks(p *page) {
 // hasHeading says whether a page has a heading with an anchor, which GitHub makes of its text.
 func (b *book) hasHeading(name, anchor string) bool {
 	return slices.ContainsFunc(heading.FindAllStringSubmatch(b.read(name), -1), func(m []string) bool {
-		slug := notInSlug.ReplaceAllString(strings.ToLower(m[1]), "")
-		return strings.ReplaceAll(slug, " ", "-") == anchor
+		return strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-") == anchor
 	})
 }

@@ -33,8 +33,10 @@ type session struct {
 	patience  time.Duration // how long all processes may be asleep before the session gives up
 	update    bool
 
-	cpu    time.Duration // that all processes have used
-	asleep time.Duration // for how long all have been asleep
+	shells    []int            // of all terminals
+	processes server.Processes // these, and what they have started
+	cpu       time.Duration    // that they have used
+	asleep    time.Duration    // for how long all have been asleep
 }
 
 // run works through a page in the folder temp, and kills all processes that it has started. With
@@ -49,11 +51,11 @@ func (b *book) run(p *page, temp string, patience time.Duration, update bool) (s
 		terminals: make(map[string]*terminal), patience: patience, update: update,
 	}
 	err = s.work(b.root, temp)
+	for _, pid := range server.ProcessTree(s.shells...) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.terminals)) {
 		t := s.terminals[name]
-		for _, pid := range server.ProcessTree(t.shell.Process.Pid) {
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
 		t.shell.Wait()
 		t.master.Close()
 		screens += fmt.Sprintf("%s:\n%s\n", name, strings.ReplaceAll(t.text(0), prompt, "$ "))
@@ -215,7 +217,7 @@ func (s *session) open(blk *block) (*terminal, error) {
 	t.shell.Dir, t.shell.Env = s.dir, s.env
 	var err error
 	if t.master, err = pty.StartWithSize(t.shell, &pty.Winsize{Rows: 24, Cols: 80}); err == nil {
-		s.terminals[t.name] = t
+		s.terminals[t.name], s.shells, s.processes = t, append(s.shells, t.shell.Process.Pid), nil
 		go io.Copy(t, t.master) // until the last process of the terminal has ended
 	}
 	return t, err
@@ -345,14 +347,13 @@ const little = 500 * time.Microsecond
 // next to no processor time.
 func (s *session) look(pause time.Duration) {
 	time.Sleep(pause)
-	var all server.Processes
-	for _, t := range s.terminals {
-		all = append(all, server.ProcessTree(t.shell.Process.Pid)...)
+	if cpu, err := s.processes.CPU(); err != nil || cpu != s.cpu { // only one that works can start another
+		s.processes = server.ProcessTree(s.shells...)
 	}
-	cpu, err := all.CPU()
+	cpu, err := s.processes.CPU()
 	asleep := err == nil && cpu >= s.cpu && cpu-s.cpu < little
 	if asleep {
-		asleep, _ = all.Asleep()
+		asleep, _ = s.processes.Asleep()
 	}
 	s.cpu, s.asleep = cpu, s.asleep+pause
 	if !asleep {
