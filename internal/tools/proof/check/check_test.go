@@ -272,8 +272,6 @@ var examinations = []struct {
 		[]string{"While one is running, a second one does not start", "address already in use", "Does it listen where -addr says?"}},
 	{"floods", []string{"-server", "'SERVERS' floods", "-v"}, 0,
 		[]string{"it waits in the backlog. Some thread of the server is always busy.", "nobody has come yet\n"}},
-	{"is never idle", []string{"-server", "'SERVERS' is-never-idle"}, 0,
-		[]string{"it waits in the backlog. Some thread of the server is always busy."}},
 	{"ignores signals", []string{"-server", "'SERVERS' ignores-signals"}, 0,
 		[]string{"The server does not end when it is interrupted (SIGINT, which is what Ctrl-C sends).", "To see one: "}},
 	{"dies halfway", []string{"-stage", "3", "-server", "'SERVERS' dies-halfway"}, 1,
@@ -313,7 +311,7 @@ var starters = []struct {
 	{"go", "", "START/go"},
 	{"python3", "", "python3 START/start.py {port} {slow-seconds}"},
 	{"node", "", "node START/start.js {port} {slow-seconds}"},
-	{"javac", "javac -d TEMP START/Start.java", "java -cp TEMP Start {port} {slow-seconds}"},
+	{"javac", "javac -d TEMP START/Start.java", "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp TEMP Start {port} {slow-seconds}"},
 	{"rustc", "rustc -o TEMP/start START/start.rs", "TEMP/start {port} {slow-seconds}"},
 	{"gcc", "gcc -Wall -Werror -o TEMP/start START/start.c", "TEMP/start {port} {slow-seconds}"},
 }

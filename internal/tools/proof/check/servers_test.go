@@ -74,11 +74,6 @@ var servers = map[string]func(addr string){
 			fmt.Println("nobody has come yet")
 		}
 	},
-	"is-never-idle": func(addr string) {
-		listenAndSay(addr)
-		for n := 0; ; n++ {
-		}
-	},
 	"ignores-signals": func(addr string) {
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 		serve(listenAndSay(addr))
