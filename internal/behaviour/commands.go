@@ -555,5 +555,5 @@ func goroutineIs(r *run, args []string) {
 		function = " in " + function
 	}
 	wanted := map[string]string{"1": "goroutine 1", "another": "another goroutine than 1", "some": "some goroutine"}[who]
-	r.ts.Fatalf("Expected %s [%s]%s.\n%s", wanted, strings.Join(states, "] or ["), function, summary(all))
+	r.ts.Fatalf("Expected %s [%s]%s.\n%s", wanted, strings.Join(states, "] or ["), function, Summary(all))
 }

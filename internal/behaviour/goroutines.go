@@ -75,8 +75,8 @@ func (g Goroutine) Where() string {
 	return fmt.Sprintf("in %s [%s]", function, g.State)
 }
 
-// summary says in a line where the program's own goroutines are.
-func summary(all []Goroutine) string {
+// Summary says in a line where the program's own goroutines are.
+func Summary(all []Goroutine) string {
 	var sentences, places []string
 	others := map[string]int{}
 	for _, g := range all {

@@ -265,7 +265,7 @@ func (r *run) whereabouts() string {
 		return seen
 	}
 	r.ended = true
-	return seen + "\n" + summary(Goroutines(r.srv.Log()[before:]))
+	return seen + "\n" + Summary(Goroutines(r.srv.Log()[before:]))
 }
 
 // fail makes an error of what was seen. It adds how the server ended, if it has, and what it printed

@@ -8,30 +8,28 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// The play that is given to every server. Its unit of time is what the slow
+// The visitors that are sent to every server. Its unit of time is what the slow
 // request takes. The silent visitor comes while the slow one is being served, and
 // stays longer; two quick ones come after it. So a server that takes one visitor
 // at a time lets the first quick one wait for the slow one, and the others for the
 // silent one as well.
-var play = []struct {
+var schedule = []struct {
 	visitor string
 	arrives float64
 	request string // empty for the one who stays silent
 }{
 	{"slow", 0, visitor.Request("GET", "/sleep")},
 	{"quick 1", 0.15, visitor.Request("GET", "/")},
-	{silent, 0.30, ""},
+	{"silent", 0.30, ""},
 	{"quick 2", 0.45, visitor.Request("GET", "/")},
 	{"quick 3", 0.60, visitor.Request("GET", "/")},
 }
 
-const silent = "silent"
-
 const (
-	patience = 0.9 // of a server that has a flag for it: the silent visitor would leave later
-	leaves   = 1.7 // the silent visitor
-	horizon  = 1.8 // of the drawings
-	curtain  = 3.0 // those who are still waiting get no answer
+	patience    = 0.9 // of a server that has a flag for it: the silent visitor would leave later
+	leaves      = 1.7 // the silent visitor
+	drawn       = 1.8 // by a drawing, at least
+	giveUpAfter = 3.0 // those who are still waiting get no answer
 )
 
 func scaled(x float64, slow time.Duration) time.Duration {
@@ -56,17 +54,17 @@ func Record(p *server.Program, slow time.Duration) (Recording, error) {
 		func(e Event) { r.Events = append(r.Events, e) })
 	defer recorder.Close(Ignored)
 
-	expected := play
+	expected := schedule
 	for ; ; time.Sleep(resolution) {
 		for len(expected) > 0 && recorder.Now() >= scaled(expected[0].arrives, slow) {
 			recorder.Send(expected[0].request, expected[0].visitor)
 			expected = expected[1:]
 		}
 		if recorder.Now() >= scaled(leaves, slow) {
-			recorder.Leave(false, func(name string, _, _ bool) bool { return name == silent })
+			recorder.LeaveSilent()
 		}
 		recorder.Look()
-		if recorder.Now() >= scaled(curtain, slow) {
+		if recorder.Now() >= scaled(giveUpAfter, slow) {
 			recorder.Close(Ignored)
 		}
 		r.Now = recorder.Now()

@@ -32,13 +32,13 @@ const (
 type Recorder struct {
 	// Counts are the visits that are over, by how they ended.
 	Counts map[Kind]int
-	// Stirred is when something last happened to a visitor.
-	Stirred time.Duration
+	// LastEvent is when something last happened to a visitor.
+	LastEvent time.Duration
 
 	server *server.Server
 	clock  func() time.Duration
-	tell   func(Event)
-	guests []*guest      // who are there, in the order in which they came
+	report func(Event)
+	visits []*visit      // that are not over, in the order in which they began
 	rough  time.Duration // when those were looked at last that are not followed
 
 	cpu      time.Duration  // that the server had used at the last look
@@ -46,30 +46,36 @@ type Recorder struct {
 	leaving  sync.WaitGroup // connections that are being closed
 }
 
-// A guest is a visitor who is there.
-type guest struct {
+// A visit is that of a visitor who is there.
+type visit struct {
 	*visitor.Visitor
 	arrived  time.Duration
 	asks     bool // sends a whole request
-	taken    bool // is known to be accepted or served
+	accepted bool // is known to be accepted or served
 	followed bool
 }
 
+// hasSent says whether the visitor has connected and sent all that they had to, or cannot.
+func (v *visit) hasSent() bool {
+	connected, err := v.Connected()
+	return connected && (err != nil || v.Sent())
+}
+
 // NewRecorder makes a recorder for a running server. The clock tells the times of the events.
-func NewRecorder(s *server.Server, clock func() time.Duration, tell func(Event)) *Recorder {
-	return &Recorder{Counts: map[Kind]int{}, Stirred: clock(), server: s, clock: clock, tell: tell}
+func NewRecorder(s *server.Server, clock func() time.Duration, report func(Event)) *Recorder {
+	return &Recorder{Counts: map[Kind]int{}, LastEvent: clock(), server: s, clock: clock, report: report}
 }
 
 // Now is how far the recording has got.
 func (r *Recorder) Now() time.Duration { return r.clock() }
 
 // Here is how many visitors are there.
-func (r *Recorder) Here() int { return len(r.guests) }
+func (r *Recorder) Here() int { return len(r.visits) }
 
 // Followed is how many of those who are there are followed.
 func (r *Recorder) Followed() (n int) {
-	for _, g := range r.guests {
-		if g.followed {
+	for _, v := range r.visits {
+		if v.followed {
 			n++
 		}
 	}
@@ -78,12 +84,13 @@ func (r *Recorder) Followed() (n int) {
 
 // Accepted asks the system how many of those who are there the server has accepted.
 func (r *Recorder) Accepted() (n int, err error) {
-	for _, g := range r.guests {
-		accepted := g.taken
-		if conn := g.Conn(); !accepted && conn != nil {
+	for _, v := range r.visits {
+		accepted := v.accepted
+		if conn := v.Conn(); !accepted && conn != nil {
 			if accepted, err = r.server.HasAccepted(conn); err != nil {
 				return 0, err
 			}
+			v.accepted = accepted && !v.followed // of those, the next look will tell
 		}
 		if accepted {
 			n++
@@ -105,63 +112,86 @@ func (r *Recorder) Send(request string, names ...string) {
 	}
 	var before *visitor.Visitor
 	for _, name := range names {
-		g := &guest{Visitor: visitor.ConnectAfter(before, name, r.server.Addr), arrived: r.Now(),
+		v := &visit{Visitor: visitor.ConnectAfter(before, name, r.server.Addr), arrived: r.Now(),
 			asks: strings.Contains(request, "\r\n\r\n"), followed: n < most}
 		if request != "" {
-			g.Visitor.Send(request)
+			v.Visitor.Send(request)
 		}
-		if g.followed {
+		if v.followed {
 			n++
-			r.tell(Event{g.arrived, name, Arrives})
+			r.report(Event{v.arrived, name, Arrives})
 		}
-		r.guests, r.Stirred, before = append(r.guests, g), g.arrived, g.Visitor
+		r.visits, r.LastEvent, before = append(r.visits, v), v.arrived, v.Visitor
 	}
 	r.underway = true
 }
 
-// Leave disconnects the visitors that match, with a reset or in the ordinary way. Taken are those
-// who are known to have been accepted, and asks those who have sent a whole request.
-func (r *Recorder) Leave(reset bool, match func(name string, taken, asks bool) bool) {
-	now := r.Now()
-	r.guests = slices.DeleteFunc(r.guests, func(g *guest) bool {
-		if !match(g.Name, g.taken, g.asks) {
-			return false
+// LeaveSilent makes those leave who have not sent a whole request.
+func (r *Recorder) LeaveSilent() {
+	r.leave(func(v *visit) bool { return !v.asks }, (*visitor.Visitor).Close)
+}
+
+// ResetLast resets the connection of the visitor who came last of those whom the server has accepted, or
+// else of all.
+func (r *Recorder) ResetLast() {
+	var last *visit
+	for _, v := range r.visits {
+		if last == nil || v.accepted || !last.accepted {
+			last = v
 		}
-		r.over(g, now, Leaves, reset)
-		return true
+	}
+	r.leave(func(v *visit) bool { return v == last }, (*visitor.Visitor).Reset)
+}
+
+func (r *Recorder) leave(match func(*visit) bool, disconnect func(*visitor.Visitor)) {
+	now := r.Now()
+	r.visits = slices.DeleteFunc(r.visits, func(v *visit) bool {
+		if match(v) {
+			r.over(v, now, Leaves, disconnect)
+		}
+		return match(v)
 	})
 }
 
-// Close ends the recording: k happens to all who are still there. Those who have not got a
-// connection to a server that has died are refused.
-func (r *Recorder) Close(k Kind) {
-	now := r.Now()
-	for _, g := range r.guests {
-		if connected, err := g.Connected(); k == Lost && (!connected || err != nil) {
-			r.over(g, now, Refused, false)
-			continue
-		}
-		r.over(g, now, k, false)
+// Close ends the recording: k happens to all who are still there.
+func (r *Recorder) Close(k Kind) { r.close(func(*visit) Kind { return k }) }
+
+// CloseEnded ends the recording of a server that has ended. The system tells the visitors how their
+// visits ended, which may take a moment on a busy machine.
+func (r *Recorder) CloseEnded() {
+	const most = 2 * time.Second
+	connected := func(v *visit) bool { return v.Conn() != nil }
+	began := time.Now()
+	for r.Look(); slices.ContainsFunc(r.visits, connected) && time.Since(began) < most; r.Look() {
+		time.Sleep(resolution)
 	}
-	r.guests = nil
+	r.close(func(v *visit) Kind {
+		if connected(v) {
+			return Lost // though a process that the server started still holds the connection
+		}
+		return Refused
+	})
+}
+
+func (r *Recorder) close(end func(*visit) Kind) {
+	now := r.Now()
+	for _, v := range r.visits {
+		r.over(v, now, end(v), (*visitor.Visitor).Close)
+	}
+	r.visits = nil
 	r.leaving.Wait()
 }
 
-func (r *Recorder) over(g *guest, now time.Duration, k Kind, reset bool) {
+func (r *Recorder) over(v *visit, now time.Duration, k Kind, disconnect func(*visitor.Visitor)) {
 	r.Counts[k]++
-	r.happens(g, now, k)
-	r.leaving.Go(func() {
-		if reset {
-			g.Reset()
-		}
-		g.Visitor.Close()
-	})
+	r.happens(v, now, k)
+	r.leaving.Go(func() { disconnect(v.Visitor) })
 }
 
-func (r *Recorder) happens(g *guest, now time.Duration, k Kind) {
-	r.Stirred = now
-	if g.followed {
-		r.tell(Event{now, g.Name, k})
+func (r *Recorder) happens(v *visit, now time.Duration, k Kind) {
+	r.LastEvent = now
+	if v.followed {
+		r.report(Event{now, v.Name, k})
 	}
 }
 
@@ -174,59 +204,63 @@ func (r *Recorder) Look() {
 	cpu, err := r.server.CPU()
 	// A server that has used no processor time since has read nothing.
 	ask := r.server.Sees("requests") && (err != nil || cpu != r.cpu || r.underway)
+	wasUnderway := r.underway
 	r.cpu, r.underway = cpu, false
 
 	all := now-r.rough >= roughResolution || r.server.Exited()
 	if all {
 		r.rough = now
 	}
-	happened := make(map[*guest][]Kind)
-	for _, g := range slices.Backward(r.guests) {
-		if !g.followed && !all {
+	happened := make(map[*visit][]Kind)
+	for _, v := range slices.Backward(r.visits) {
+		if !v.followed && !all {
+			r.underway = r.underway || wasUnderway && !v.hasSent()
 			continue
 		}
-		if kinds := r.happened(g, ask && g.followed); len(kinds) > 0 {
-			happened[g] = kinds
+		if kinds := r.happened(v, ask && v.followed); len(kinds) > 0 {
+			happened[v] = kinds
 		}
 	}
-	r.guests = slices.DeleteFunc(r.guests, func(g *guest) bool {
-		for _, k := range happened[g] {
+	r.visits = slices.DeleteFunc(r.visits, func(v *visit) bool {
+		for _, k := range happened[v] {
 			if !k.lasts() {
-				r.over(g, now, k, false)
+				r.over(v, now, k, (*visitor.Visitor).Close)
 				return true
 			}
-			r.happens(g, now, k)
+			r.happens(v, now, k)
 		}
 		return false
 	})
-	r.followMore()
+	if !r.server.Ending() { // which accepts nobody
+		r.followMore()
+	}
 }
 
 // followMore follows others when many have gone. Those who are accepted already are left out,
 // because nobody saw when they were.
 func (r *Recorder) followMore() {
 	n, asked := r.Followed(), 0
-	for _, g := range r.guests {
+	for _, v := range r.visits {
 		if n >= whenSomeLeave || asked >= whenSomeLeave { // to ask thousands would take long
 			return
 		}
-		if g.followed || g.taken || g.Conn() == nil {
+		if v.followed || v.accepted || v.Conn() == nil {
 			continue
 		}
 		asked++
-		accepted, err := r.server.HasAccepted(g.Conn())
-		if g.taken = accepted || err != nil; !g.taken {
-			g.followed = true
+		accepted, err := r.server.HasAccepted(v.Conn())
+		if v.accepted = accepted || err != nil; !v.accepted {
+			v.followed = true
 			n++
-			r.tell(Event{g.arrived, g.Name, Arrives})
+			r.report(Event{v.arrived, v.Name, Arrives})
 		}
 	}
 }
 
 // happened returns what has happened to a visitor since the last look. If ask is
 // false, the system is not asked whether they have been accepted.
-func (r *Recorder) happened(g *guest, ask bool) []Kind {
-	connected, err := g.Connected()
+func (r *Recorder) happened(v *visit, ask bool) []Kind {
+	connected, err := v.Connected()
 	switch {
 	case !connected:
 		r.underway = true
@@ -234,10 +268,10 @@ func (r *Recorder) happened(g *guest, ask bool) []Kind {
 	case err != nil:
 		return []Kind{Refused}
 	}
-	reply, end := g.Reply()
+	reply, end := v.Reply()
 	switch {
-	case g.Said() != "" && len(reply) > 0 && visitor.Whole(reply):
-		if g.taken || !r.server.Sees("requests") {
+	case v.Said() != "" && len(reply) > 0 && visitor.Whole(reply):
+		if v.accepted || !r.server.Sees("requests") {
 			return []Kind{Answered}
 		}
 		return []Kind{Served, Answered} // however short it was
@@ -247,21 +281,21 @@ func (r *Recorder) happened(g *guest, ask bool) []Kind {
 		return []Kind{Lost}
 	case end != nil:
 		return []Kind{Dropped}
-	case g.taken:
+	case v.accepted:
 		return nil
-	case !g.Sent():
+	case !v.Sent():
 		r.underway = true
 		return nil
 	}
-	if ask && g.asks {
-		g.taken, _ = r.server.HasRead(g.Conn())
+	if ask && v.asks {
+		v.accepted, _ = r.server.HasRead(v.Conn())
 	} else if ask {
-		g.taken, _ = r.server.HasAccepted(g.Conn())
+		v.accepted, _ = r.server.HasAccepted(v.Conn())
 	}
 	switch {
-	case g.taken && g.asks:
+	case v.accepted && v.asks:
 		return []Kind{Served}
-	case g.taken:
+	case v.accepted:
 		return []Kind{Accepted}
 	}
 	return nil

@@ -98,7 +98,7 @@ const (
 func Text(r Recording, s Style) string {
 	plot := max(s.Width-labelWidth-wordWidth, 1)
 	column := func(t time.Duration) int {
-		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.Horizon()))
+		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.End()))
 	}
 	d := &drawing{Style: s}
 	d.put(0, bold, r.Server)

@@ -91,8 +91,8 @@ type Span struct {
 // Lanes returns one lane for each visitor. A wait that is too short to be drawn is
 // left out: who was served so soon was served at once.
 func (r Recording) Lanes() []Lane {
-	lanes := make([]Lane, len(play))
-	for i, v := range play {
+	lanes := make([]Lane, len(schedule))
+	for i, v := range schedule {
 		l := &lanes[i]
 		l.Visitor = v.visitor
 		for _, e := range r.Events {
@@ -101,7 +101,7 @@ func (r Recording) Lanes() []Lane {
 			}
 			last := len(l.Spans) - 1
 			switch {
-			case e.Kind.lasts() && last >= 0 && e.At-l.Spans[last].From < r.Horizon()/50:
+			case e.Kind.lasts() && last >= 0 && e.At-l.Spans[last].From < r.End()/50:
 				l.Spans[last].Kind = e.Kind
 				continue
 			case last >= 0:
@@ -117,22 +117,22 @@ func (r Recording) Lanes() []Lane {
 	return lanes
 }
 
-// Horizon returns the time at the right end of a drawing. It is the same for
-// all servers that get the play over with in time, so that their drawings can be
+// End returns the time at the right end of a drawing. It is the same for
+// all servers that are done with their visitors in time, so that their drawings can be
 // compared.
-func (r Recording) Horizon() time.Duration {
-	return max(scaled(horizon, r.Slow), r.Now, time.Millisecond)
+func (r Recording) End() time.Duration {
+	return max(scaled(drawn, r.Slow), r.Now, time.Millisecond)
 }
 
 // Ticks returns the times to mark on the axis, at most n: every half of what a slow
 // request takes, or every one, two, four ...
 func (r Recording) Ticks(n int) []time.Duration {
 	step := max(r.Slow/2, time.Millisecond)
-	for r.Horizon()/step >= time.Duration(n) {
+	for r.End()/step >= time.Duration(n) {
 		step *= 2
 	}
 	var ticks []time.Duration
-	for t := time.Duration(0); t <= r.Horizon(); t += step {
+	for t := time.Duration(0); t <= r.End(); t += step {
 		ticks = append(ticks, t)
 	}
 	return ticks

@@ -72,7 +72,7 @@ func TestTextFits(t *testing.T) {
 		for width := range 200 {
 			style := Style{Width: width}
 			text := Text(r, style)
-			if got := strings.Count(text, "\n"); got != 1+len(play)+1 {
+			if got := strings.Count(text, "\n"); got != 1+len(schedule)+1 {
 				t.Fatalf("%d lines; want a title, one for each visitor and the axis:\n%s", got, text)
 			}
 			for line := range strings.Lines(Legend(style, false) + text) {

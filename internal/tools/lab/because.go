@@ -11,31 +11,32 @@ import (
 const crowd = 20
 
 // because says why a server did what it did, in sentences that are made of what was seen of it.
-func because(p *panel, lanes []lane, samples []sample) string {
+func because(p *panel) string {
+	lanes, samples := p.lanes, p.samples
 	var why []string
 	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	last := samples[len(samples)-1]
 	if len(lanes) > 0 && p.Go {
 		say("%s", whoWaited(lanes, samples))
 	}
-	most := func(f func(s sample) int) int {
-		return f(slices.MaxFunc(samples, func(a, b sample) int { return cmp.Compare(f(a), f(b)) }))
+	held, total := 0, 0
+	for _, s := range samples {
+		held, total = max(held, s.Held), max(total, s.Total)
 	}
-	held, goroutines := most(func(s sample) int { return s.Held }), most(func(s sample) int { return s.Total })
 	switch {
 	case held >= crowd && last.Here == 0 && last.Threads >= crowd:
 		say("The visitors held %d threads. They have gone, and the server still has %d: Go keeps them.", held, last.Threads)
 	case held >= crowd:
 		say("The visitors held %d threads.", held)
-	case goroutines >= crowd:
-		say("The server had %d goroutines; those of the visitors were parked and held no thread.", goroutines)
+	case total >= crowd:
+		say("The server had %d goroutines; those of the visitors were parked and held no thread.", total)
 	}
-	if i := slices.IndexFunc(lanes, func(l lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {
+	if i := slices.IndexFunc(lanes, func(l *lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {
 		say("%s was dropped %s after it came: the server's patience is %v s.", lanes[i].Name, lanes[i].took(lanes[i].Over), p.Patience)
 	}
 	switch {
 	case last.State == "ended" && p.interrupted == 0:
-		say("%s %s", last.Says, strings.SplitN(p.Words, "\n", 2)[0])
+		say("%s %s", last.Status, strings.SplitN(p.Output, "\n", 2)[0])
 	case last.State == "ended" && p.Well:
 		say("After Ctrl-C it accepted nobody, and ended when its visitors had gone, %.1f s later.", float64(last.At-p.interrupted)/1000)
 	case last.State == "ended":
@@ -44,61 +45,67 @@ func because(p *panel, lanes []lane, samples []sample) string {
 	return strings.Join(why, " ")
 }
 
-// whoWaited says who waited longest, or else who was served longest, and where goroutine 1 was then.
-func whoWaited(lanes []lane, samples []sample) string {
+const (
+	short = 300  // ms, which nobody notices
+	long  = 2000 // ms, within which each of a crowd is seen to be accepted
+)
+
+// whoWaited says who waited longest, or who did not have to, and where goroutine 1 was then.
+func whoWaited(lanes []*lane, samples []sample) string {
 	end := samples[len(samples)-1].At
-	longest := func(f func(l lane) (from, to int64)) lane {
-		return slices.MaxFunc(lanes, func(a, b lane) int {
-			from, to := f(a)
-			from2, to2 := f(b)
-			return cmp.Compare(to-from, to2-from2)
-		})
+	waitedUntil := func(l *lane) int64 { return cmp.Or(l.Accepted, l.Served, l.Over, end) }
+	first := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(waitedUntil(a)-a.Arrived, waitedUntil(b)-b.Arrived) })
+	until := waitedUntil(first)
+	where := whereabouts(samples, first.Arrived, until)
+	inAccept := strings.Contains(where, "in Accept ")
+	switch waited := until - first.Arrived; {
+	case waited < short, inAccept && waited < long:
+	case where == "":
+		return fmt.Sprintf("%s waited %s.", first.Name, first.took(until))
+	case inAccept:
+		return fmt.Sprintf("%s waited %s; meanwhile goroutine 1 was %s.", first.Name, first.took(until), where)
+	default:
+		return fmt.Sprintf("%s waited %s; all that time goroutine 1 was %s, so nobody was in Accept.", first.Name, first.took(until), where)
 	}
-	const (
-		short = 300  // ms, which nobody notices
-		crush = 2000 // ms, which it may take to see that each of a crowd is accepted
-	)
-	waits := func(l lane) (from, to int64) { return l.Arrived, cmp.Or(l.Accepted, l.Served, l.Over, end) }
-	l := longest(waits)
-	if from, to := waits(l); to-from >= short {
-		switch where := whereabouts(samples, from, to); {
-		case where == "":
-			return fmt.Sprintf("%s waited %s.", l.Name, l.took(to))
-		case strings.Contains(where, "in Accept ") && to-from < crush:
-		case strings.Contains(where, "in Accept "):
-			return fmt.Sprintf("%s waited %s; meanwhile goroutine 1 was %s.", l.Name, l.took(to), where)
-		default:
-			return fmt.Sprintf("%s waited %s; all that time goroutine 1 was %s, so nobody was in Accept.", l.Name, l.took(to), where)
+	stays := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(cmp.Or(a.Over, end)-a.Arrived, cmp.Or(b.Over, end)-b.Arrived) })
+	until = cmp.Or(stays.Over, end)
+	where = whereabouts(samples, cmp.Or(stays.Accepted, stays.Served, stays.Arrived), until)
+	for _, l := range lanes {
+		if l.Kind == "is answered" && l.Arrived > stays.Arrived && l.Over < until && where != "" {
+			return fmt.Sprintf("%s was answered in %s while %s was still there: goroutine 1 was %s.", l.Name, l.took(l.Over), stays.Name, where)
 		}
 	}
-	served := func(l lane) (from, to int64) { return cmp.Or(l.Accepted, l.Served, end), cmp.Or(l.Over, end) }
-	l = longest(served)
-	if from, to := served(l); to-from >= short {
-		if where := whereabouts(samples, from, to); where != "" {
-			return fmt.Sprintf("Nobody waited. While %s was there, goroutine 1 was %s.", l.Name, where)
+	if where != "" && until-stays.Arrived >= short {
+		return fmt.Sprintf("While %s was there, goroutine 1 was %s.", stays.Name, where)
+	}
+	for i, l := range lanes[1:] {
+		if before := lanes[i]; before.Over == 0 || before.Over > l.Arrived {
+			return "Nobody waited."
 		}
 	}
-	return "Nobody waited."
+	last := samples[len(samples)-1]
+	return fmt.Sprintf("Nobody waited: each had gone before the next one came, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
 }
 
 // took is how long after the visitor's arrival a time was.
-func (l lane) took(until int64) string { return fmt.Sprintf("%.1f s", float64(until-l.Arrived)/1000) }
+func (l *lane) took(until int64) string {
+	if ms := until - l.Arrived; ms < 100 {
+		return fmt.Sprintf("%d ms", ms)
+	}
+	return fmt.Sprintf("%.1f s", float64(until-l.Arrived)/1000)
+}
 
 // whereabouts says where goroutine 1 was between two times, as in "first in A [sleep], then in B [syscall]".
 func whereabouts(samples []sample, from, to int64) string {
+	const glimpse = 250 // ms; what is seen for no longer may be over already
 	var places []string
-	_, first := split(samples, from)
-	first.At = from
-	during, _ := split(samples, to)
-	during = slices.DeleteFunc(slices.Clone(during), func(s sample) bool { return s.At <= from })
-	for i, all := 0, append([]sample{first}, during...); i < len(all); i++ {
+	for i, s := range samples {
 		until := to
-		if i+1 < len(all) {
-			until = all[i+1].At
+		if i+1 < len(samples) {
+			until = min(to, samples[i+1].At)
 		}
-		place := fmt.Sprintf("in %s [%s]", all[i].Place, all[i].Wait)
-		const glimpse = 250 // ms; what is seen for no longer may be over already
-		if all[i].Place != "" && until-all[i].At >= glimpse && !slices.Contains(places, place) {
+		place := fmt.Sprintf("in %s [%s]", s.Place, s.Wait)
+		if s.Place != "" && !strings.HasPrefix(s.Wait, "run") && until-max(s.At, from) >= glimpse && !slices.Contains(places, place) {
 			places = append(places, place)
 		}
 	}
@@ -108,8 +115,8 @@ func whereabouts(samples []sample, from, to int64) string {
 	return strings.Join(places, ", then ")
 }
 
-// split returns the samples until a time, and the one that held then.
-func split(samples []sample, at int64) (before []sample, then sample) {
-	n, _ := slices.BinarySearchFunc(samples, at+1, func(s sample, at int64) int { return cmp.Compare(s.At, at) })
-	return samples[:n], samples[max(n-1, 0)]
+// at returns the sample that held at a time.
+func at(samples []sample, time int64) sample {
+	n, _ := slices.BinarySearchFunc(samples, time+1, func(s sample, at int64) int { return cmp.Compare(s.At, at) })
+	return samples[max(n-1, 0)]
 }

@@ -4,12 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/concurrent-web-server/internal/behaviour"
@@ -17,9 +15,9 @@ import (
 
 // A code is the source of a server in Go.
 type code struct {
-	ID    int             `json:"id"`
-	Loop  *loop           `json:"loop,omitempty"` // nil if there is none in the source
-	Files map[string]file `json:"files"`
+	ID    int               `json:"id"`
+	Loop  *loop             `json:"loop,omitempty"` // nil if there is none in the source
+	Files map[string]string `json:"files"`          // their texts, by name
 }
 
 // A loop is the lines of an accept loop, from the for to its closing brace.
@@ -29,18 +27,12 @@ type loop struct {
 	Last  int    `json:"last"`
 }
 
-// A file is a source.
-type file struct {
-	Text string `json:"text"`
-	New  []int  `json:"new"` // the lines that are not in the stage before
-}
-
 // mostSource is how many bytes of a server's source are shown, so that no folder is too large.
 const mostSource = 200_000
 
 // readCode reads the sources of a package, without its tests.
 func readCode(id int, folder string) code {
-	c, size := code{ID: id, Files: map[string]file{}}, 0
+	c, size := code{ID: id, Files: map[string]string{}}, 0
 	names, _ := filepath.Glob(filepath.Join(folder, "*.go"))
 	for _, name := range names {
 		text, err := os.ReadFile(name)
@@ -48,93 +40,69 @@ func readCode(id int, folder string) code {
 			continue
 		}
 		base := filepath.Base(name)
-		c.Files[base] = file{string(text), newLines(folder, base, string(text))}
-		if found := acceptLoop(base, text); found != nil && c.Loop == nil {
+		c.Files[base] = string(text)
+		if found, ofListener := acceptLoop(base, text); c.Loop == nil || ofListener {
 			c.Loop = found
 		}
 	}
 	return c
 }
 
-// acceptLoop finds the innermost loop that calls the method Accept of a listener, which has no parameters.
-func acceptLoop(name string, text []byte) (found *loop) {
+// acceptLoop finds the innermost loop around a call that accepts a connection, and says whether that is a call of a
+// listener's method rather than the system call.
+func acceptLoop(name string, text []byte) (found *loop, ofListener bool) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
 	if err != nil {
-		return nil
+		return nil, false
 	}
+	var loops []*ast.ForStmt // so far, the outer ones first
 	ast.Inspect(parsed, func(n ast.Node) bool {
-		if f, ok := n.(*ast.ForStmt); ok && calls(f.Body, func(name string, args int) bool { return strings.HasSuffix(name, ".Accept") && args == 0 }) {
-			found = &loop{name, files.Position(f.Pos()).Line, files.Position(f.End()).Line}
-		}
-		return true
-	})
-	return found
-}
-
-// calls says whether there is a call in a piece of code that matches, by its name as in "listener.Accept" and
-// the number of its arguments.
-func calls(n ast.Node, match func(name string, args int) bool) (found bool) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			found = found || match(types.ExprString(call.Fun), len(call.Args))
-		}
-		return true
-	})
-	return found
-}
-
-// newLines returns the numbers of a stage's lines that are nowhere in the same file of the stage before.
-func newLines(folder, base, text string) []int {
-	numbers := []int{}
-	i := slices.IndexFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Folder == filepath.Clean(folder) })
-	if i < 1 {
-		return numbers
-	}
-	before, _ := os.ReadFile(filepath.Join(behaviour.Stages[i-1].Folder, base))
-	for n, line := range strings.SplitAfter(text, "\n") {
-		if strings.Trim(line, "\t})\n") != "" && !strings.Contains("\n"+string(before), "\n"+line) {
-			numbers = append(numbers, n+1)
-		}
-	}
-	return numbers
-}
-
-var online = regexp.MustCompile(`^(net\.(Listen|Dial)|behaviour\.Test)`)
-
-// offlineTests returns the names of a package's tests that need no network: they neither listen nor dial, nor
-// have the stories told.
-func offlineTests(folder string) (names []string) {
-	tests, _ := filepath.Glob(filepath.Join(folder, "*_test.go"))
-	for _, name := range tests {
-		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil
-		}
-		for _, decl := range parsed.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Body == nil || !strings.HasPrefix(f.Name.Name, "Test") || f.Name.Name == "TestMain" {
-				continue
+		switch n := n.(type) {
+		case *ast.ForStmt:
+			loops = append(loops, n)
+		case *ast.CallExpr:
+			method, ok := n.Fun.(*ast.SelectorExpr)
+			if !ok || !strings.HasPrefix(method.Sel.Name, "Accept") || ofListener && len(n.Args) > 0 {
+				break
 			}
-			if !calls(f.Body, func(name string, _ int) bool { return online.MatchString(name) }) {
-				names = append(names, f.Name.Name)
+			for _, f := range loops {
+				if n.Pos() < f.End() {
+					found, ofListener = &loop{name, files.Position(f.Pos()).Line, files.Position(f.End()).Line}, len(n.Args) == 0
+				}
+			}
+		}
+		return true
+	})
+	return found, ofListener
+}
+
+var online = regexp.MustCompile(`\bnet\.(Listen|Dial)|\bbehaviour\.`)
+
+// offlineTests returns the names of a package's tests that need no network: they neither listen nor dial, and
+// run no scripts.
+func offlineTests(folder string) (names []string) {
+	files, _ := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		for _, function := range strings.Split(string(text), "\nfunc ")[1:] {
+			name, body, _ := strings.Cut(function, "(")
+			if strings.HasPrefix(name, "Test") && !online.MatchString(body) {
+				names = append(names, name)
 			}
 		}
 	}
 	return names
 }
 
-// Goroutines.
-
-// goroutines are those of a server, as it tells of them. Those of the runtime, of the signal handler and of
-// the lab are left out.
+// goroutines are those of a server, as it reports them itself. Those of the runtime, of the signal handler and
+// of the lab are left out.
 type goroutines struct {
-	Place string         `json:"place"`  // the function that goroutine 1 is in
-	Wait  string         `json:"wait"`   // its state, as in "chan receive"
-	Stack []string       `json:"lines1"` // its lines of the server's source, from the outermost to the innermost
-	Held  int            `json:"held"`   // threads, by visitors
-	Total int            `json:"goroutines"`
-	Waits map[string]int `json:"waits"` // goroutines by their state
+	Place string   `json:"place"`  // the function that goroutine 1 is in
+	Wait  string   `json:"wait"`   // its state, as in "chan receive"
+	Stack []string `json:"lines1"` // its lines of the server's source, from the outermost to the innermost
+	Held  int      `json:"held"`   // threads, by visitors
+	Total int      `json:"goroutines"`
 	// Lines has, for a line as in "main.go:58", how many goroutines other than goroutine 1 stand on it, are called
 	// through it or were started by it; how many of these hold a thread; and of how many it is the innermost.
 	Lines map[string][3]int `json:"lines"`
@@ -142,26 +110,21 @@ type goroutines struct {
 
 // countGoroutines reads a dump of all goroutines, of which it keeps nothing.
 func countGoroutines(dump string) goroutines {
-	told := goroutines{Stack: []string{}, Waits: map[string]int{}, Lines: map[string][3]int{}}
-	for _, g := range behaviour.Goroutines(dump) {
-		if strings.Contains(g.Text, "labGoroutines") || startedBySystem(g.Text) {
-			continue
-		}
+	counted := goroutines{Stack: []string{}, Lines: map[string][3]int{}}
+	for _, g := range serverGoroutines(dump) {
 		header, _, _ := strings.Cut(g.Text, "\n")
 		holds := g.State == "syscall" || g.State == "running" || strings.Contains(header, "locked to thread")
-		told.Total++
-		state := strings.Clone(g.State)
-		told.Waits[state]++
+		counted.Total++
 		if holds && !strings.Contains(g.Text, ".Accept(") {
-			told.Held++
+			counted.Held++
 		}
 		lines := ownLines(g.Text)
 		if g.ID == "1" {
-			told.Place, told.Wait, told.Stack = place(g), state, lines
+			counted.Place, counted.Wait, counted.Stack = place(g), strings.Clone(g.State), lines
 			continue
 		}
 		for i, line := range lines {
-			counts := told.Lines[line]
+			counts := counted.Lines[line]
 			counts[0]++
 			if holds {
 				counts[1]++
@@ -169,16 +132,18 @@ func countGoroutines(dump string) goroutines {
 			if i == len(lines)-1 {
 				counts[2]++
 			}
-			told.Lines[line] = counts
+			counted.Lines[line] = counts
 		}
 	}
-	return told
+	return counted
 }
 
-// startedBySystem says whether a goroutine is the runtime's or the signal handler's.
-func startedBySystem(text string) bool {
-	_, creator, _ := strings.Cut(text, "\ncreated by ")
-	return strings.HasPrefix(creator, "runtime.") || strings.HasPrefix(creator, "os/signal.")
+// serverGoroutines finds the goroutines in a dump, without those of the runtime, of the signal handler and of the lab.
+func serverGoroutines(dump string) []behaviour.Goroutine {
+	return slices.DeleteFunc(behaviour.Goroutines(dump), func(g behaviour.Goroutine) bool {
+		_, creator, _ := strings.Cut(g.Text, "\ncreated by ")
+		return strings.HasPrefix(creator, "runtime.") || strings.HasPrefix(creator, "os/signal.") || strings.Contains(g.Text, "labGoroutines")
+	})
 }
 
 // place names the function of the server's own that a goroutine is in, without its package and type.
@@ -191,24 +156,16 @@ func place(g behaviour.Goroutine) string {
 }
 
 // ownLines returns the lines of package main on a goroutine's stack, each once, from the one that started the
-// goroutine to the innermost.
+// goroutine to the innermost. There may be ten thousand stacks, and a regular expression would take long.
 func ownLines(text string) (lines []string) {
-	for rest := text; ; {
-		function, below, ok := strings.Cut(rest, "\n")
-		if !ok {
-			break
-		}
-		rest = below
-		function = strings.TrimPrefix(function, "created by ")
-		if !strings.HasPrefix(function, "main.") {
+	for function, below, ok := strings.Cut(text, "\n"); ok; function, below, ok = strings.Cut(below, "\n") {
+		if !strings.HasPrefix(strings.TrimPrefix(function, "created by "), "main.") {
 			continue
 		}
 		at, _, _ := strings.Cut(strings.TrimSpace(below), "\n") // as in /folder/main.go:58 +0x1c5
 		at, _, _ = strings.Cut(at[strings.LastIndex(at, "/")+1:], " ")
-		if _, line, ok := strings.Cut(at, ":"); ok {
-			if _, err := strconv.Atoi(line); err == nil && !slices.Contains(lines, at) {
-				lines = append(lines, strings.Clone(at))
-			}
+		if !slices.Contains(lines, at) {
+			lines = append(lines, strings.Clone(at))
 		}
 	}
 	slices.Reverse(lines)

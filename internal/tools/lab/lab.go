@@ -1,12 +1,12 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,29 +25,27 @@ type lab struct {
 	pace    time.Duration // from one step of a scene to the next, at least, so that one can follow
 
 	mu      sync.Mutex
-	names   map[string]int // how many visitors of a kind have come so far
-	playing *play          // the act that is being played, or nil
+	playing *play // the act that is being played, or nil
 
-	examining sync.Mutex // held while the stories are told about a server: one at a time
+	examining sync.Mutex // held while the scripts are run for a server: one at a time
 }
 
-// newLab makes a lab of the stages, or of the one with a number, and of a server of the reader's own
-// if there is one, and begins to start them.
-func newLab(temp string, number int, own string) (*lab, error) {
+var (
+	//go:embed goroutines.go.txt
+	reportsGoroutines []byte
+	//go:embed scenes.json
+	theActs []byte
+)
+
+// newLab makes a lab of servers, and begins to start them.
+func newLab(temp string, stages []behaviour.Stage) (*lab, error) {
 	root, err := os.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
-	stages := slices.Clone(behaviour.Stages)
-	if number > 0 {
-		stages = stages[number-1 : number]
-	}
-	if own != "" {
-		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
-	}
-	l := &lab{root: root, names: map[string]int{}, board: newBoard(len(stages)), pace: 1500 * time.Millisecond}
+	l := &lab{root: root, board: newBoard(), pace: 1500 * time.Millisecond}
 
-	// The file that tells of goroutines is laid over each server's package. The server's
+	// The file that reports on goroutines is laid over each server's package. The server's
 	// folder is not written to.
 	l.overlay = filepath.Join(temp, "overlay.json")
 	file, replace := filepath.Join(temp, "goroutines.go"), map[string]string{}
@@ -57,19 +55,16 @@ func newLab(temp string, number int, own string) (*lab, error) {
 		}
 		folder, _ := filepath.Abs(s.Folder)
 		replace[filepath.Join(folder, "lab_goroutines.go")] = file
-		p := &panel{ID: i, lab: l, calls: make(chan func(), 16), cancel: func() {},
-			Stage: s, run: run{State: "building"}, Slow: 2, Patience: 6}
-		l.panels = append(l.panels, p)
+		l.panels = append(l.panels, &panel{ID: i, lab: l, calls: make(chan func(), 16), cancel: func() {},
+			Stage: s, run: run{State: "building"}, Slow: 2, Patience: 6})
 	}
 	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
-	goroutines, _ := files.ReadFile("goroutines.go.txt")
-	scenes, _ := files.ReadFile("scenes.json")
-	err = errors.Join(json.Unmarshal(scenes, &l.scenes),
-		os.WriteFile(file, goroutines, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
+	err = errors.Join(json.Unmarshal(theActs, &l.scenes),
+		os.WriteFile(file, reportsGoroutines, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
 	if err != nil {
 		return nil, err
 	}
-	l.board.show(theScenes, "lab", map[string]any{"scenes": l.scenes})
+	l.board.put("lab", "lab", map[string]any{"scenes": l.scenes}, 0)
 	for _, p := range l.panels {
 		go p.loop()
 		p.calls <- func() { p.rebuild(false) }
@@ -91,24 +86,6 @@ func (l *lab) watch() {
 			states[i] = state
 		}
 	}
-}
-
-// invite names n visitors of a kind. The same visitor has the same name at all servers.
-func (l *lab) invite(kind string, n int) (names []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for range n {
-		l.names[kind]++
-		names = append(names, fmt.Sprintf("%s %d", kind, l.names[kind]))
-	}
-	return names
-}
-
-// forget begins the numbers in the visitors' names anew: all servers are about to be started.
-func (l *lab) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	clear(l.names)
 }
 
 // A clock tells how long the lab has run. It stands still while the lab is stopped, or the machine

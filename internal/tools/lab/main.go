@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,7 +60,14 @@ func serve(addr string, number int, own string) error {
 	// The reader's server may be named as seen from the workbook's folder.
 	folder, _ := os.Getwd()
 	os.Chdir(behaviour.Root(folder)) // if it fails, newLab finds no stage
-	lab, err := newLab(os.TempDir(), number, own)
+	stages := slices.Clone(behaviour.Stages)
+	if number > 0 {
+		stages = stages[number-1 : number]
+	}
+	if own != "" {
+		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
+	}
+	lab, err := newLab(os.TempDir(), stages)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,39 +38,39 @@ type panel struct {
 
 	lab     *lab
 	calls   chan func()
-	cancel  context.CancelFunc // ends the build, the tests and the stories that are under way
+	cancel  context.CancelFunc // ends the build, the tests and the scripts that are under way
 	program *server.Program    // nil until one is built
-	lanes   int                // how many there have been
+	last    int                // the number of the last visitor's lane
+	shown   [11]any            // what a browser has been told of the fields
 }
 
-// A verdict is what the stories say of a server.
+// A verdict is what make check says of a server.
 type verdict struct {
-	Told  string   `json:"told"`  // how far they are told
-	Lines []string `json:"lines"` // what the server does, behaviour by behaviour
-	Text  string   `json:"verdict"`
-	OK    bool     `json:"ok"`
+	Progress string `json:"progress"` // of the scripts
+	Text     string `json:"verdict"`
+	OK       bool   `json:"ok"`
 }
 
 // A run is one start of a server, and what has been seen of it since.
 type run struct {
-	State string `json:"state"` // building, running, ended or failed
-	Well  bool   `json:"well"`  // it has ended with status 0
-	Words string `json:"words"` // its last words, or the compiler's
-	Dump  string `json:"dump"`  // of its goroutines, on Ctrl-\
-	URL   string `json:"url"`
-	Go    bool   `json:"go"` // it is written in Go
+	State  string `json:"state"`  // building, running, ended or failed
+	Well   bool   `json:"well"`   // it has ended with status 0
+	Output string `json:"output"` // the last of the server's, or the compiler's
+	URL    string `json:"url"`
+	Go     bool   `json:"go"` // it is written in Go
 
 	server      *server.Server
-	recorder    *timeline.Recorder   // nil unless the server runs
-	seen        sample               // of the server, last
-	here        map[string]*lane     // those who are there, by name
-	interrupted int64                // when the server was signalled, or 0
-	dumps       int                  // how often the server has told of its goroutines
-	next        time.Time            // when the server is to be observed
-	descriptors int                  // without visitors
-	memory      int64                // the least without visitors
-	threads     int                  // without visitors, at first
-	since       map[string]time.Time // when what is odd began
+	recorder    *timeline.Recorder // nil unless the server runs
+	seen        sample             // of the server, last
+	samples     []sample           // in the order in which they were seen
+	lanes       []*lane            // in the order in which the visitors came
+	here        map[string]*lane   // of those who are there, by name
+	came        map[string]int     // how many visitors of a kind have come so far
+	interrupted int64              // when the server was signalled, or 0
+	dumps       int                // how often the server has reported its goroutines
+	next        time.Time          // when the server is to be observed
+	memory      int64              // the least without visitors
+	threads     int                // without visitors, at first
 }
 
 // The requests of the visitors, by kind. One who sends half a request goes on waiting
@@ -84,8 +85,8 @@ var requests = map[string]string{
 const (
 	resolution = 40 * time.Millisecond // how often the visitors are looked at
 	many       = 1000                  // visitors, beside whom no group comes
-	mostWords  = 1000                  // bytes, of which the first say why a server ended
-	mostDump   = 64_000
+	mostOutput = 1000                  // bytes, of which the first say why a server ended
+	mostPast   = 2000                  // lanes, or samples, that a scene can have
 )
 
 // loop is the panel's own goroutine.
@@ -103,17 +104,29 @@ func (p *panel) loop() {
 	}
 }
 
-// publish puts on the board what there is to show.
+// publish puts on the board what there is to show. What does not change is said again once a minute.
 func (p *panel) publish() {
-	s := &p.seen
-	s.At, s.State, s.Here, s.More = p.lab.clock.ms(), p.State, 0, 0
+	s := p.seen
+	s.ID, s.State = p.ID, p.State
 	if p.recorder != nil {
 		s.Here = p.recorder.Here()
 		s.More = s.Here - p.recorder.Followed()
 		s.Counts = maps.Clone(p.recorder.Counts)
 	}
-	p.lab.board.addSample(p.ID, *s)
-	p.lab.board.show(inPanels+2*p.ID+1, "panel", p)
+	now, n := p.lab.clock.ms(), len(p.samples)
+	if n > 0 {
+		s.At = p.samples[n-1].At
+	}
+	if n == 0 || !reflect.DeepEqual(s, p.samples[n-1]) || now-s.At > time.Minute.Milliseconds() {
+		s.At = now
+		p.samples = append(p.samples[max(0, n-mostPast):], s)
+		p.lab.board.put(fmt.Sprintf("sample %d %d", p.ID, s.At), "sample", s, s.At)
+	}
+	view := [...]any{p.State, p.Well, p.Output, p.URL, p.Slow, p.Patience, p.Stale, p.From, p.Tests, p.Took, p.verdict}
+	if view != p.shown {
+		p.shown = view
+		p.lab.board.put(fmt.Sprintf("panel %d", p.ID), "panel", p, 0)
+	}
 }
 
 // do has the panel's goroutine call f, and waits until it has. It is called by others.
@@ -137,59 +150,45 @@ func (p *panel) look() (runs bool) {
 	return true
 }
 
-// tell puts on the board what has happened to a visitor.
-func (p *panel) tell(e timeline.Event) {
-	at := max(e.At.Milliseconds(), 1)
-	if e.Kind == timeline.Arrives {
-		kind, _, _ := strings.Cut(e.Visitor, " ")
-		l := &lane{N: p.lanes, Name: e.Visitor, Arrived: at, Kind: e.Kind, kind: kind}
-		p.lanes++
+// record puts on the board what has happened to a visitor.
+func (p *panel) record(e timeline.Event) {
+	l, at := p.here[e.Visitor], max(e.At.Milliseconds(), 1)
+	switch e.Kind {
+	case timeline.Arrives:
+		p.last++
+		l = &lane{ID: p.ID, N: p.last, Name: e.Visitor, Arrived: at}
 		p.here[e.Visitor] = l
-		p.lab.board.addLane(p.ID, l)
+		p.lanes = append(p.lanes[max(0, len(p.lanes)-mostPast):], l)
+	case timeline.Accepted:
+		l.Accepted = at
+	case timeline.Served:
+		l.Served = at
+	default:
+		l.Over = at
+		delete(p.here, e.Visitor)
+	}
+	l.Kind = e.Kind
+	p.lab.board.put(fmt.Sprintf("lane %d %d", p.ID, l.N), "lane", l, l.Over)
+}
+
+// send has n visitors of a kind come; no group, if many are there already.
+func (p *panel) send(kind string, n int) {
+	if p.recorder == nil || n > 1 && p.recorder.Here() > many {
 		return
 	}
-	p.lab.board.changeLane(p.here[e.Visitor], func(l *lane) {
-		switch l.Kind = e.Kind; e.Kind {
-		case timeline.Accepted:
-			l.Accepted = at
-		case timeline.Served:
-			l.Served = at
-		default:
-			l.Over = at
-			delete(p.here, e.Visitor)
-		}
-	})
-}
-
-// send has visitors of a kind come; no group, if many are there already.
-func (p *panel) send(kind string, names []string) {
-	if p.recorder != nil && (p.recorder.Here() <= many || len(names) == 1) {
-		p.recorder.Send(requests[kind], names...)
+	var names []string
+	for range n {
+		p.came[kind]++
+		names = append(names, fmt.Sprintf("%s %d", kind, p.came[kind]))
 	}
+	p.recorder.Send(requests[kind], names...)
 }
 
-// leave has all leave who have not asked for a page.
-func (p *panel) leave() {
+// visitors has the recorder, if the server runs, do something with its visitors.
+func (p *panel) visitors(do func(*timeline.Recorder)) {
 	if p.recorder != nil {
-		p.recorder.Leave(false, func(_ string, _, asks bool) bool { return !asks })
+		do(p.recorder)
 	}
-}
-
-// reset has a visitor leave with a reset: the one with the name, or else the one who came last of those whom the
-// server has accepted, or else of all.
-func (p *panel) reset(name string) {
-	if p.recorder == nil {
-		return
-	}
-	var last, taken string
-	p.recorder.Leave(true, func(name string, isTaken, _ bool) bool {
-		if last = name; isTaken {
-			taken = name
-		}
-		return false
-	})
-	name = cmp.Or(name, taken, last)
-	p.recorder.Leave(true, func(n string, _, _ bool) bool { return n == name })
 }
 
 func (p *panel) signal(sig syscall.Signal) {
@@ -204,21 +203,17 @@ func (p *panel) start() {
 	p.restart()
 }
 
-// clear takes off the panel what has been read: words, a dump, a verdict, and the lanes of those who
-// have gone.
-func (p *panel) clear() {
-	p.Words, p.Dump, p.verdict = "", "", verdict{}
-	p.From = p.lab.clock.ms()
-}
+// clear takes off the panel what has been read: output, a verdict, and the lanes of those who have gone.
+func (p *panel) clear() { p.Output, p.verdict, p.From = "", verdict{}, p.lab.clock.ms() }
 
 // rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that
-// runs, which goes on if it does not build. Then it has the stories told, if asked to.
+// runs, which goes on if it does not build. Then it runs the scripts, if asked to.
 func (p *panel) rebuild(examine bool) {
 	p.cancel()
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	if examine {
-		p.verdict = verdict{Told: "the stories are to be told"}
+		p.verdict = verdict{Progress: "the scripts are being run ..."}
 	}
 	go func() {
 		program, err := server.Open(p.Stage.Folder, "-overlay="+p.lab.overlay, "-trimpath", "-buildvcs=false")
@@ -233,7 +228,7 @@ func (p *panel) rebuild(examine bool) {
 				}
 				p.program, p.Stale, p.Tests, p.Took = program, false, 0, 0
 				if program.Folder != "" {
-					p.lab.board.show(inPanels+2*p.ID, "code", readCode(p.ID, p.Stage.Folder))
+					p.lab.board.put(fmt.Sprintf("code %d", p.ID), "code", readCode(p.ID, p.Stage.Folder), 0)
 				}
 				p.restart()
 				go p.test(ctx, program.Folder)
@@ -252,11 +247,10 @@ func (p *panel) test(ctx context.Context, folder string) {
 	if folder == "" || len(names) == 0 {
 		return
 	}
-	run := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-run", "^("+strings.Join(names, "|")+")$", ".")
+	run := exec.CommandContext(ctx, "go", "test", "-count=1", "-run", "^("+strings.Join(names, "|")+")$", ".")
 	run.Dir = folder
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that it ends with the lab, as an orphan
 	out, err := run.Output()
-	passed := regexp.MustCompile(`(?m)^--- PASS: Test`).FindAll(out, -1)
 	took := regexp.MustCompile(`(?m)^ok\s+\S+\s+([\d.]+)s`).FindSubmatch(out)
 	if err != nil || took == nil {
 		return
@@ -264,21 +258,13 @@ func (p *panel) test(ctx context.Context, folder string) {
 	seconds, _ := strconv.ParseFloat(string(took[1]), 64)
 	p.calls <- func() {
 		if ctx.Err() == nil {
-			p.Tests, p.Took = len(passed), int64(seconds*1000)
+			p.Tests, p.Took = len(names), int64(seconds*1000)
 		}
 	}
 }
 
-// examine has the stories told, as make check does, and shows what came of them. It is
-// called in a goroutine of its own.
+// examine runs the scripts, as make check does, and shows the verdict. It is called in a goroutine of its own.
 func (p *panel) examine(ctx context.Context, program *server.Program) {
-	show := func(v verdict) {
-		p.calls <- func() {
-			if ctx.Err() == nil { // no other one has been built
-				p.verdict, p.Words = v, ""
-			}
-		}
-	}
 	p.lab.examining.Lock()
 	defer p.lab.examining.Unlock()
 	var stage *behaviour.Stage
@@ -288,14 +274,14 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	}
 	runner := &behaviour.Runner{Root: ".", Program: program, Strict: stage != nil,
 		Deadline: time.Now().Add(5 * time.Minute)}
-	told := 0
-	report := runner.RunAll(ctx, stage, func(behaviour.Result) {
-		told++
-		show(verdict{Told: fmt.Sprintf("%d stories told", told)})
-	})
+	report := runner.RunAll(ctx, stage, func(behaviour.Result) {})
 	report.Who, report.Again = p.Stage.Folder, again
 	text, ok := report.Verdict(0)
-	show(verdict{"told at " + time.Now().Format("15:04:05"), []string{}, strings.TrimSpace(text), ok})
+	p.calls <- func() {
+		if ctx.Err() == nil { // no other one has been built
+			p.verdict, p.Output = verdict{"checked at " + time.Now().Format("15:04:05"), strings.TrimSpace(text), ok}, ""
+		}
+	}
 }
 
 // restart ends the server, if it runs, and starts it anew.
@@ -308,53 +294,52 @@ func (p *panel) restart() {
 		p.ended("")
 	}
 	p.From = p.lab.clock.ms()
-	// Over a pipe a server in Go tells where its goroutines are. Should there be none, nothing is told.
-	told, pipe, _ := os.Pipe()
+	// Over a pipe a server in Go reports where its goroutines are.
+	dumps, pipe, _ := os.Pipe()
 	defer pipe.Close()
 	opt := server.Options{Extra: []*os.File{pipe}, Env: []string{"LAB_GOROUTINES=1"}}
 	s, _, err := timeline.Start(p.program, seconds(p.Slow), seconds(p.Patience), opt)
 	if err != nil {
-		told.Close()
+		dumps.Close()
 		p.failed(err)
 		return
 	}
-	go p.readGoroutines(s, told)
+	go p.readGoroutines(s, dumps)
 	p.run = run{State: "running", URL: "http://" + s.Addr, Go: p.program.Go, server: s,
-		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.tell), seen: sample{goroutines: countGoroutines(""), Accepted: -1},
-		here: map[string]*lane{}, since: map[string]time.Time{}}
+		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.record), seen: sample{goroutines: countGoroutines(""), Accepted: -1},
+		here: map[string]*lane{}, came: map[string]int{}}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // ended puts into the panel how the server has ended.
-func (p *panel) ended(says string) {
-	p.recorder.Look() // what it has sent before it ended
-	p.recorder.Close(timeline.Lost)
+func (p *panel) ended(status string) {
+	p.recorder.CloseEnded()
 	state, _ := p.server.Wait(0)
 	p.State, p.Well = "ended", p.server.Succeeded()
-	p.seen = sample{goroutines: countGoroutines(""), Says: cmp.Or(says, fmt.Sprintf("It has ended: %v.", state)), Counts: maps.Clone(p.recorder.Counts)}
+	p.seen = sample{goroutines: countGoroutines(""), Status: cmp.Or(status, fmt.Sprintf("It has ended: %v.", state)), Counts: maps.Clone(p.recorder.Counts)}
 	p.recorder = nil
-	_, words, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
-	words, dump, _ := strings.Cut(words, "\ngoroutine ")
-	p.Words = words[:min(len(words), mostWords)]
-	if dump = "\ngoroutine " + dump; strings.Contains(dump, "\ngoroutine 1 ") {
-		p.Dump = dump[:min(len(dump), mostDump)]
+	_, output, _ := strings.Cut(p.server.Log(), p.server.Addr+"\n") // after it began to listen
+	before, dump, _ := strings.Cut(output, "\ngoroutine ")
+	p.Output = before[:min(len(before), mostOutput)]
+	if all := serverGoroutines("goroutine " + dump); len(all) > 0 {
+		p.Output += "\n" + strings.ReplaceAll(behaviour.Summary(all), "]. ", "].\n")
 	}
 }
 
 // failed puts into the panel that the server does not build, or does not start.
 func (p *panel) failed(err error) {
 	p.verdict = verdict{}
-	words := strings.ReplaceAll(err.Error(), "\n\t", "\n")
-	p.Words = words[:min(len(words), mostWords)]
+	text := strings.ReplaceAll(err.Error(), "\n\t", "\n")
+	p.Output = text[:min(len(text), mostOutput)]
 	if p.recorder != nil {
 		p.Stale = true
-		p.Words += "\n\nThe server from before goes on."
+		p.Output += "\n\nThe server from before goes on."
 		return
 	}
-	p.State, p.seen = "failed", sample{goroutines: countGoroutines(""), Says: "It does not start."}
+	p.State, p.seen = "failed", sample{goroutines: countGoroutines(""), Status: "It does not start."}
 	if p.Stage.Number == 0 {
-		p.Words += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
+		p.Output += "\n\nTry SERVER='python3 docs/examples/server.py', which is one that does."
 	}
 }
 
@@ -363,19 +348,15 @@ func (p *panel) failed(err error) {
 func (p *panel) observe(now time.Time) {
 	s, here := &p.seen, p.recorder.Here()
 	s.Threads, _ = p.server.Threads()
-	descriptors, err := p.server.Descriptors()
 	memory, _, _ := p.server.Memory()
 	if here == 0 {
-		p.descriptors, p.memory = descriptors, min(memory, cmp.Or(p.memory, memory))
-		p.threads = cmp.Or(p.threads, s.Threads)
+		p.memory, p.threads = min(memory, cmp.Or(p.memory, memory)), cmp.Or(p.threads, s.Threads)
 	}
 	if !p.Go {
 		s.Held = max(s.Threads-p.threads, 0)
 	}
-	if s.Accepted = max(descriptors-p.descriptors, 0); p.interrupted > 0 {
-		s.Accepted, err = p.recorder.Accepted() // it may have closed the descriptor that it listened on
-	}
-	if err != nil {
+	var err error
+	if s.Accepted, err = p.recorder.Accepted(); err != nil {
 		s.Accepted = -1
 	}
 	const few = 20 // visitors, of whom each one's memory cannot be told
@@ -383,53 +364,24 @@ func (p *panel) observe(now time.Time) {
 		const exact = 100 // bytes
 		s.Each = max(int(memory-p.memory)/s.Accepted, 0) / exact * exact
 	}
-	p.observeOdd(now)
+	s.Status = ""
+	// A server that prints where its goroutines are, however many, is about to end by itself.
+	if p.server.Flooded() && !strings.Contains(p.server.Log(), "\ngoroutine 1 ") {
+		p.server.Kill()
+		p.ended("It printed without end, and has been killed.")
+	} else if ago := (p.lab.clock.ms() - p.interrupted) / 1000; p.interrupted > 0 && ago > 1 {
+		s.Status = fmt.Sprintf("It was interrupted %d s ago, and goes on.", ago)
+	} else if here > many {
+		s.Status = fmt.Sprintf("Over %d visitors are here. No group comes before some go.", many)
+	}
 	p.next = now.Add(min(max(100*time.Since(now), 100*time.Millisecond), 2*time.Second))
 }
 
-const endless = "It printed without end for %v, and has been killed."
-
-// observeOdd says what a reader should know of a server that does not get on, once that has lasted
-// for long. One that prints where all its goroutines are, however many, is about to end by itself.
-func (p *panel) observeOdd(now time.Time) {
-	asleep, err := p.server.Asleep()
-	served := false
-	for _, l := range p.here {
-		served = served || l.Served > 0 || l.Accepted > 0
-	}
-	here := p.recorder.Here()
-	p.seen.Says = ""
-	for _, odd := range []struct {
-		says  string
-		holds bool
-	}{
-		{endless, p.server.Flooded() && !strings.Contains(p.server.Log(), "\ngoroutine 1 ")},
-		{"It was interrupted %v ago, and goes on.", p.interrupted > 0},
-		{"It is busy all the time, for %v now.", !asleep && err == nil},
-		{"Nobody is being served, for %v now, though somebody waits. Does it hang?",
-			here > 0 && !served && p.seen.Accepted == 0},
-		{"For %v over a thousand visitors have been there. No group comes before some go.", here > many},
-	} {
-		if _, known := p.since[odd.says]; !odd.holds || !known {
-			p.since[odd.says] = now
-		}
-		const long = 2 * time.Second
-		if lasts := now.Sub(p.since[odd.says]); lasts > long && p.seen.Says == "" {
-			p.seen.Says = fmt.Sprintf(odd.says, lasts.Round(time.Second))
-			if odd.says == endless {
-				p.server.Kill()
-				p.ended(p.seen.Says)
-				return
-			}
-		}
-	}
-}
-
-// readGoroutines puts into the panel what a server tells of its goroutines, until it has ended. It is
+// readGoroutines puts into the panel what a server reports of its goroutines, until it has ended. It is
 // called in a goroutine of its own.
-func (p *panel) readGoroutines(s *server.Server, told *os.File) {
-	defer told.Close()
-	in := bufio.NewReader(told)
+func (p *panel) readGoroutines(s *server.Server, dumps *os.File) {
+	defer dumps.Close()
+	in := bufio.NewReader(dumps)
 	for text, err := in.ReadString(0); err == nil; text, err = in.ReadString(0) {
 		all := countGoroutines(text)
 		p.calls <- func() {

@@ -31,14 +31,24 @@ type act struct {
 	Patience float64 `json:"patience"`
 	Page     string  `json:"page"` // the heading of the stage's page that is about it
 	Choices  []struct {
-		Says string `json:"says"`
-		When string `json:"when"`
+		Answer string `json:"answer"`
+		When   string `json:"when"`
 	} `json:"choices"`
-	Steps []struct {
-		Do    string `json:"do"` // what a button does, or "look" or "wait", or who comes, as in "20 slow"
-		Says  string `json:"says"`
-		While string `json:"while,omitempty"` // the kind of visitor who is still there, or else it does not count
-	} `json:"steps"`
+	Steps []step `json:"steps"`
+}
+
+type step struct {
+	Do      string `json:"do"` // what a button does, or "look" or "wait", or who comes, as in "20 slow"
+	Caption string `json:"caption"`
+	While   string `json:"while,omitempty"` // the kind of visitor who is still there, or else it does not count
+}
+
+// visitors returns who comes, if somebody does.
+func (s step) visitors() (n int, kind string, come bool) {
+	n, kind = 1, s.Do
+	fmt.Sscanf(s.Do, "%d %s", &n, &kind)
+	_, come = requests[kind]
+	return n, kind, come
 }
 
 // A play is an act that is being played, or has been. Times are in milliseconds of the lab's clock.
@@ -48,9 +58,8 @@ type play struct {
 	Stage  int     `json:"stage"`
 	Chosen int     `json:"chosen"` // -1 if nobody has guessed
 	State  string  `json:"state"`  // playing, done, void if it did not count, or stopped
-	Says   string  `json:"says"`   // why it did not count
+	Reason string  `json:"reason"` // why it did not count
 	From   int64   `json:"from"`
-	Until  int64   `json:"until"` // when it ends, roughly
 	Steps  []int64 `json:"steps"` // when each was made
 	Right  []int   `json:"right"` // the choices that were
 	Seen   []sight `json:"seen"`
@@ -95,12 +104,12 @@ func (l *lab) start(a play) bool {
 		case errStopped:
 			a.State = "stopped"
 		default:
-			a.State, a.Says = "void", err.Error()
+			a.State, a.Reason = "void", err.Error()
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.playing = nil
-		l.board.show(theScene, "scene", a)
+		l.board.put("scene", "scene", a, 0)
 	}()
 	return true
 }
@@ -114,10 +123,13 @@ func (l *lab) end(err error) {
 	}
 }
 
+// upToDate is how many reports of its goroutines come from a server until one has been made since the first: one
+// may be read while another is in the pipe, and a third being written.
+const upToDate = 4
+
 // play starts the servers anew and makes the steps. A step is made when all servers have come to rest
-// after the one before and have told where their goroutines are: only the show depends on how fast that is.
+// after the one before and have reported their goroutines: only the show depends on how fast that is.
 func (l *lab) play(ctx context.Context, a *play) error {
-	l.forget()
 	err := a.each(func(p *panel) (err error) {
 		p.do(func() {
 			p.Slow, p.Patience = a.act.Slow, a.act.Patience
@@ -128,40 +140,36 @@ func (l *lab) play(ctx context.Context, a *play) error {
 		return err
 	})
 	a.From = l.clock.ms()
-	a.Until = a.From + int64(len(a.act.Steps)+1)*l.pace.Milliseconds() + int64(1000*(a.act.Slow+1))
 	for _, s := range a.act.Steps {
-		l.board.show(theScene, "scene", a)
+		l.board.put("scene", "scene", a, 0)
 		select {
 		case <-time.After(l.pace):
 		case <-ctx.Done():
 		}
-		told := func(p *panel) bool { return p.dumps >= 2 || !p.Go }
-		if err = cmp.Or(err, a.each(func(p *panel) error { return p.await(ctx, told) })); err != nil {
+		reported := func(p *panel) bool { return p.dumps >= upToDate || !p.Go }
+		if err = cmp.Or(err, a.each(func(p *panel) error { return p.await(ctx, reported) })); err != nil {
 			return err
 		}
 		a.Steps = append(a.Steps, l.clock.ms())
-		n, kind := 1, s.Do
-		fmt.Sscanf(s.Do, "%d %s", &n, &kind)
-		do := controls[s.Do]
-		if _, comes := requests[kind]; comes {
-			names := l.invite(kind, n)
-			do = func(p *panel) { p.send(kind, names) }
-		}
-		a.each(func(p *panel) error {
-			p.do(func() {
-				if p.dumps = 0; do != nil {
+		do, known := controls[s.Do]
+		n, kind, come := s.visitors()
+		for _, p := range a.panels {
+			p.calls <- func() {
+				if come {
+					p.send(kind, n)
+				} else if known {
 					do(p)
 				}
-			})
-			return nil
-		})
+			}
+		}
 	}
-	l.board.show(theScene, "scene", a)
-	gone := func(p *panel) bool { return p.recorder.Here() == 0 && p.interrupted == 0 && p.dumps >= 2 }
+	l.board.put("scene", "scene", a, 0)
+	gone := func(p *panel) bool {
+		return p.recorder.Here() == 0 && p.interrupted == 0 && (p.dumps >= upToDate || !p.Go)
+	}
 	err = a.each(func(p *panel) error { return p.await(ctx, gone) })
 	for _, p := range a.panels {
-		lanes, samples := l.board.between(p.ID, a.From, l.clock.ms())
-		a.Seen = append(a.Seen, sight{p.ID, a.tell(lanes, samples), because(p, lanes, samples)})
+		p.do(func() { a.Seen = append(a.Seen, sight{p.ID, a.tell(p.lanes, p.samples), because(p)}) })
 	}
 	return err
 }
@@ -182,15 +190,18 @@ func (a *play) each(do func(p *panel) error) error {
 // will. It is called by others than the panel's goroutine, which calls cond.
 func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 	const most = 10 // times that a server may turn out to be busy
-	for busy, rested := 0, false; busy < most; {
+	for busy, rested, before := 0, false, false; busy < most; {
 		var s *server.Server
 		over, sent := false, false
 		p.do(func() {
+			if !before {
+				p.dumps = 0 // what the server has reported before it rested
+			}
 			p.next = time.Time{} // what is seen of the server is new, too
 			p.look()
 			s, over = p.server, p.recorder == nil
 			if !over {
-				idle := p.recorder.Now()-p.recorder.Stirred > seconds(p.Slow+p.Patience)+server.GiveUpAfter
+				idle := p.recorder.Now()-p.recorder.LastEvent > seconds(p.Slow+p.Patience)+server.GiveUpAfter
 				sent, over = !p.recorder.Underway(), rested && (cond(p) || idle)
 			}
 		})
@@ -198,7 +209,7 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 			return context.Cause(ctx)
 		}
 		// Whoever had not sent at the look may do so when the server has been quiet for long.
-		rested = s.AwaitQuiet(server.SettleTime)
+		before, rested = rested, s.AwaitQuiet(server.SettleTime)
 		if !rested && !s.Exited() {
 			busy++
 		}
@@ -213,14 +224,19 @@ func (a *play) judge() error {
 	if i < 0 {
 		return fmt.Errorf("Stage %d took no part.", a.Stage)
 	}
+	var gone error
 	p := a.panels[i]
-	lanes, _ := p.lab.board.between(p.ID, a.From, p.lab.clock.ms())
-	for n, s := range a.act.Steps {
-		for _, l := range lanes {
-			if l.kind == s.While && l.Over > 0 && l.Over < a.Steps[n] {
-				return fmt.Errorf("%s had gone before step %d: this machine is too busy.", l.Name, n+1)
+	p.do(func() {
+		for n, s := range a.act.Steps {
+			for _, l := range p.lanes {
+				if l.requests() == s.While && l.Over > 0 && l.Over < a.Steps[n] {
+					gone = fmt.Errorf("%s had gone before step %d: this machine is too busy.", l.Name, n+1)
+				}
 			}
 		}
+	})
+	if gone != nil {
+		return gone
 	}
 	for n, choice := range a.act.Choices {
 		if regexp.MustCompile(choice.When).MatchString(a.Seen[i].Seen) {
@@ -233,34 +249,31 @@ func (a *play) judge() error {
 	return nil
 }
 
-// A note is what was seen at a time.
-type note struct {
-	at   int64
-	text string
-}
-
 // tell says what was seen of a server in an act, in the order in which it happened.
-func (a *play) tell(lanes []lane, samples []sample) string {
+func (a *play) tell(lanes []*lane, samples []sample) string {
 	last := samples[len(samples)-1]
+	type note struct {
+		at   int64
+		text string
+	}
 	var notes []note
 	add := func(at int64, format string, args ...any) {
 		notes = append(notes, note{at, fmt.Sprintf(format, args...)})
 	}
+	interrupted := false
 	for i, s := range a.act.Steps {
-		n, kind := 1, s.Do
-		fmt.Sscanf(s.Do, "%d %s", &n, &kind)
-		_, comes := requests[kind]
-		_, then := split(samples, a.Steps[i])
-		came := slices.ContainsFunc(lanes, func(l lane) bool { return l.kind == kind && l.Arrived >= a.Steps[i] })
-		switch {
+		n, kind, come := s.visitors()
+		came := slices.ContainsFunc(lanes, func(l *lane) bool { return l.requests() == kind && l.Arrived >= a.Steps[i] })
+		switch seen := at(samples, a.Steps[i]); {
 		case s.Do == "interrupt":
+			interrupted = true
 			add(a.Steps[i], "Ctrl-C")
 		case s.Do == "look":
 			add(a.Steps[i], "goroutine 1 is in %s [%s]; the server has %d threads, %d of them held by visitors",
-				then.Place, then.Wait, then.Threads, then.Held)
-		case comes && !came:
+				seen.Place, seen.Wait, seen.Threads, seen.Held)
+		case come && !came:
 			add(a.Steps[i], "%s 1 finds no server", kind)
-		case comes && n > 1:
+		case come && n > 1:
 			add(a.Steps[i], "%d %s come", n, kind)
 			for k, n := range last.Counts {
 				add(last.At, "%d %s", n, k.Word())
@@ -271,30 +284,30 @@ func (a *play) tell(lanes []lane, samples []sample) string {
 		}
 	}
 	for _, l := range lanes {
-		switch few := len(lanes) < crowd || l.kind == "quick"; {
-		case few && l.Over > 0:
-			add(l.Arrived, "%s comes", l.Name)
+		if len(lanes) >= crowd && l.requests() != "quick" {
+			continue
+		}
+		if add(l.Arrived, "%s comes", l.Name); l.Over > 0 {
 			add(l.Over, "%s %s", l.Name, l.Kind)
-		case few:
-			add(l.Arrived, "%s comes", l.Name)
+		} else {
 			add(last.At, "%s is still there", l.Name)
 		}
 	}
 	if last.State == "ended" {
-		add(last.At, "it has %s", strings.TrimSuffix(strings.TrimPrefix(last.Says, "It has "), "."))
-	} else if slices.ContainsFunc(notes, func(n note) bool { return n.text == "Ctrl-C" }) {
+		add(last.At, "it has %s", strings.TrimSuffix(strings.TrimPrefix(last.Status, "It has "), "."))
+	} else if interrupted {
 		add(last.At, "the server goes on")
 	}
 	slices.SortStableFunc(notes, func(a, b note) int { return cmp.Compare(a.at, b.at) })
-	var parts []string
+	text := ""
 	for _, n := range notes {
-		parts = append(parts, n.text)
+		text += "; " + n.text
 	}
-	return strings.Join(parts, "; ")
+	return strings.TrimPrefix(text, "; ")
 }
 
 // together is how many visitors were being served when the first of them was done.
-func together(lanes []lane) (n int) {
+func together(lanes []*lane) (n int) {
 	first := int64(0)
 	for _, l := range lanes {
 		if l.Over > 0 && (first == 0 || l.Over < first) {

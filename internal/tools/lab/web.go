@@ -14,15 +14,15 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/chroma/v2/formatters/html"
 	"github.com/yuin/goldmark"
-	highlighting "github.com/yuin/goldmark-highlighting/v2"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
-	goldmarkhtml "github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/renderer/html"
+
+	"example.com/concurrent-web-server/internal/timeline"
 )
 
-//go:embed page goroutines.go.txt scenes.json
+//go:embed page
 var files embed.FS
 
 // handler serves the page, the stream of what has changed, the book, and the controls.
@@ -56,14 +56,14 @@ func (l *lab) handler() http.Handler {
 func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprint(w, "retry: 1000\n\n") // milliseconds, after which a browser comes again
-	seq, told := 0, time.Time{}
+	seq, sent := 0, time.Time{}
 	const frame = 20 * time.Millisecond // from one message to the next, at least
 	for ; r.Context().Err() == nil; time.Sleep(frame) {
 		news, now := l.board.since(seq)
-		if news != "" || time.Since(told) > time.Second {
+		if news != "" || time.Since(sent) > time.Second {
 			fmt.Fprintf(w, "event: now\ndata: %d\n\n%s", l.clock.ms(), news)
 			http.NewResponseController(w).Flush()
-			seq, told = now, time.Now()
+			seq, sent = now, time.Now()
 		}
 	}
 }
@@ -71,10 +71,11 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 // controls are what a button of the page does to one server. Some others need more than
 // the server: see control.
 var controls = map[string]func(*panel){
-	"leave":     (*panel).leave,
+	"leave":     func(p *panel) { p.visitors((*timeline.Recorder).LeaveSilent) },
 	"interrupt": func(p *panel) { p.signal(syscall.SIGINT) },
 	"quit":      func(p *panel) { p.signal(syscall.SIGQUIT) },
 	"start":     (*panel).start,
+	"reset":     func(p *panel) { p.visitors((*timeline.Recorder).ResetLast) },
 	"ask":       func(p *panel) { p.rebuild(true) },
 	"clear":     (*panel).clear,
 }
@@ -83,7 +84,7 @@ var controls = map[string]func(*panel){
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		To, N          int // To is a panel, and the first is 1; or 0 for all
-		Kind, Name     string
+		Kind           string
 		Slow, Patience float64
 		play
 	}
@@ -99,11 +100,8 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	do, timesOK := controls[what], min(asked.Slow, asked.Patience) >= 1 && max(asked.Slow, asked.Patience) <= 10
 	switch _, kind := requests[asked.Kind]; {
 	case do != nil:
-	case what == "reset":
-		do = func(p *panel) { p.reset(asked.Name) }
 	case what == "send" && kind && asked.N > 0 && asked.N <= 10_000/len(panels):
-		names := l.invite(asked.Kind, asked.N)
-		do = func(p *panel) { p.send(asked.Kind, names) }
+		do = func(p *panel) { p.send(asked.Kind, asked.N) }
 	case what == "set" && timesOK:
 		panels, do = l.panels, func(p *panel) {
 			p.Slow, p.Patience = asked.Slow, asked.Patience
@@ -119,9 +117,6 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	}
 	if do != nil {
 		l.end(errors.New("Something else was pressed meanwhile."))
-		if what == "set" || what == "start" && asked.To == 0 {
-			l.forget()
-		}
 		for _, p := range panels {
 			p.calls <- func() { do(p) }
 		}
@@ -132,32 +127,42 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 // What is read beside the servers: the pages of the book and the sources, rendered.
 
 var markdown = goldmark.New(
-	goldmark.WithExtensions(extension.GFM,
-		highlighting.NewHighlighting(highlighting.WithFormatOptions(html.WithClasses(true), html.WithLinkableLineNumbers(true, "L")))),
+	goldmark.WithExtensions(extension.GFM),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 	// The pages' own HTML, such as <details>, is the workbook's.
-	goldmark.WithRendererOptions(goldmarkhtml.WithUnsafe()),
+	goldmark.WithRendererOptions(html.WithUnsafe()),
 )
 
-var frameHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
+var bookHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}}</title><link rel="stylesheet" href="/lab.css">
-<body class="read"><main>{{.Body}}</main></body></html>
+<title>{{.Name}}</title><link rel="stylesheet" href="/lab.css">
+<body class="read"><main>{{.Page}}
+{{- if .Lines}}<h1>{{.Name}}</h1><ol class="code">{{range .Lines}}<li id="L{{.N}}"><code>{{.Text}}</code></li>{{end}}</ol>{{end -}}
+</main></body></html>
 `))
 
-// book sends a file of the workbook, or the list of a folder's. It reads nothing outside of the workbook, and
-// nothing hidden.
+type numbered struct {
+	N    int
+	Text string
+}
+
+// book sends a file of the workbook. It reads nothing outside of the workbook, and nothing hidden.
 func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("path"))
-	if entries, err := fs.ReadDir(l.root.FS(), name); err == nil {
-		l.list(w, r, name, entries)
+	content, err := l.root.ReadFile(name)
+	switch info, _ := l.root.Stat(name); {
+	case strings.Contains("/"+name, "/."):
+		err = fs.ErrNotExist
+	case info != nil && info.IsDir():
+		http.Redirect(w, r, path.Join("/book", name, folderPage(name)), http.StatusFound)
 		return
 	}
-	content, err := l.root.ReadFile(name)
-	if err != nil || strings.Contains("/"+name, "/.") {
+	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
+	var page bytes.Buffer
+	var lines []numbered
 	switch path.Ext(name) {
 	case ".svg", ".png":
 		// A drawing has its style in itself, and loads nothing.
@@ -165,32 +170,19 @@ func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, l.root.FS(), name)
 		return
 	case ".md":
+		markdown.Convert(content, &page) // into memory, where it cannot fail
 	default:
-		marked := strings.Join(strings.Fields(fmt.Sprint(newLines(path.Dir(name), path.Base(name), string(content)))), ",")
-		content = fmt.Appendf(nil, "# %s\n\n~~~~~~%s {linenos=true hl_lines=%s}\n%s\n~~~~~~\n", name,
-			strings.TrimPrefix(path.Ext(name), "."), marked, bytes.TrimSuffix(content, []byte("\n")))
-	}
-	show(w, name, content)
-}
-
-// list sends a folder's README.md, or else links to its files.
-func (l *lab) list(w http.ResponseWriter, r *http.Request, folder string, entries []fs.DirEntry) {
-	links := "# " + folder + "\n"
-	for _, e := range entries {
-		if e.Name() == "README.md" {
-			http.Redirect(w, r, path.Join("/book", folder, e.Name()), http.StatusFound)
-			return
-		}
-		if !strings.HasPrefix(e.Name(), ".") {
-			links += fmt.Sprintf("- [%s](%s)\n", e.Name(), path.Join("/book", folder, e.Name()))
+		for i, text := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
+			lines = append(lines, numbered{i + 1, text})
 		}
 	}
-	show(w, folder, []byte(links))
+	bookHTML.Execute(w, map[string]any{"Name": name, "Page": template.HTML(page.String()), "Lines": lines})
 }
 
-// show sends a page that is written in Markdown.
-func show(w http.ResponseWriter, title string, content []byte) {
-	var body bytes.Buffer
-	markdown.Convert(content, &body) // into memory, where it cannot fail
-	frameHTML.Execute(w, map[string]any{"Title": title, "Body": template.HTML(body.String())})
+// folderPage is what a link to a folder opens: a stage's program, or else a README.
+func folderPage(folder string) string {
+	if strings.HasPrefix(folder, "stage") && !strings.Contains(folder, "/") {
+		return "main.go"
+	}
+	return "README.md"
 }

@@ -64,9 +64,8 @@ function showSource(panel, file, lit) {
     const tabs = Object.keys(files).map(f => make("button", f, { onclick: () => go({ id: panel.id, file: f, lines: [] }) }));
     tabs.forEach(b => b.setAttribute("aria-pressed", String(b.textContent === name)));
     list.dataset.panel = panel.id;
-    showLines(list, name, files[name].text, 1, undefined, files[name].new);
-    const note = panel.view.stage.Number > 1 ? "The lines with a bar are not in the stage before." : "";
-    source.replaceChildren(make("p", "", {}, ...tabs, " ", make("span", note, { className: "small" })), list);
+    showLines(list, name, files[name], 1);
+    source.replaceChildren(make("p", "", {}, ...tabs), list);
     panel.sample = null; // the marks are to be put in
     dispatchEvent(new Event("draw"));
   }
@@ -101,7 +100,7 @@ function addExcerpts() {
   while (comments.nextNode()) {
     const [, folder, file] = comments.currentNode.data.match(/^ (?:excerpt|diff \S+) ([^\s\/]+)\/(\S+)/) ?? [];
     const panel = state.panels.find(p => p.view.stage.Folder === folder), pre = comments.currentNode.nextElementSibling;
-    const text = panel?.code?.files[file]?.text;
+    const text = panel?.code?.files[file];
     if (!text || !pre) continue;
     const isDiff = comments.currentNode.data.startsWith(" diff");
     const shown = isDiff ? pre.textContent.split("\n").filter(l => l[0] === "+").map(l => l.slice(1)).join("\n") : pre.textContent;

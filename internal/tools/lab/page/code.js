@@ -1,25 +1,15 @@
 // Shows source with the goroutines standing on its lines.
 import { $, $$, make, number } from "./base.js";
 
-// A word of Go, a text or a comment; the capturing groups say which.
-const tokens = /(\/\/.*)|("(?:\\.|[^"\\])*"|`[^`]*`)|\b(break|case|const|continue|default|defer|else|for|func|go|if|import|interface|package|range|return|select|struct|switch|type|var)\b/g;
-
 // showLines puts lines of a file into a list: margin and code, each with its place as in "main.go:58".
-export function showLines(list, file, text, first, last, isNew = []) {
+export function showLines(list, file, text, first, last) {
   const lines = text.split("\n").slice(first - 1, last);
   const indent = lines[0]?.match(/^\t*/)[0].length ?? 0;
   list.replaceChildren(...lines.map((textOfLine, i) => {
-    const code = make("code"), source = textOfLine.slice(Math.min(indent, textOfLine.match(/^\t*/)[0].length));
-    let end = 0;
-    for (const m of source.matchAll(tokens)) {
-      code.append(source.slice(end, m.index), make("span", m[0], { className: m[1] ? "comment" : m[2] ? "string" : "word" }));
-      end = m.index + m[0].length;
-    }
-    code.append(source.slice(end));
-    const item = make("li", "", { className: /^\s*\/\//.test(source) ? "remark" : "" }, make("span", "", { className: "margin" }), code);
+    const source = textOfLine.slice(Math.min(indent, textOfLine.match(/^\t*/)[0].length));
+    const item = make("li", "", { className: /^\s*\/\//.test(source) ? "remark" : "" }, make("span", "", { className: "margin" }), make("code", source));
     item.dataset.line = first + i;
     item.dataset.place = `${file}:${first + i}`;
-    item.classList.toggle("new", isNew.includes(first + i));
     return item;
   }));
 }

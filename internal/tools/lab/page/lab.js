@@ -1,8 +1,8 @@
 // The page shows what the lab sends, and decides nothing.
 import { $, $$, make, say, setText, state } from "./base.js";
 import { addTimeControls, isLive, now, shown, showTime } from "./time.js";
-import { colors, drawPanel, drawSign } from "./lanes.js";
-import { addPanel, choose, showCode, showFates, showSample, showView } from "./panel.js";
+import { colors, drawPanel } from "./lanes.js";
+import { addPanel, choose, showCode, showFate, showSample, showView } from "./panel.js";
 import { addBeside, isReading, shut } from "./beside.js";
 import { addScenes, isPlaying, receiveScene, setScenes, showCaption, showScene } from "./scenes.js";
 import { listen, postLive } from "./live.js";
@@ -23,7 +23,8 @@ function receive(name, data) {
     while (state.panels.length <= data.id) state.panels.push(addPanel(state.panels.length));
     const panel = state.panels[data.id];
     if (name === "code") showCode(panel, data);
-    if (name === "past") panel.past.add(data), showFates(panel, data.lanes ?? []);
+    if (name === "lane") panel.past.addLane(data), showFate(panel, data);
+    if (name === "sample") panel.past.addSample(data);
     if (name === "panel") {
       showView(panel, data);
       for (const input of $$("#times input")) { // all servers have the same times
@@ -32,7 +33,7 @@ function receive(name, data) {
     }
     if (known < state.panels.length) choose(state.to);
   }
-  if (name === "past") plan();
+  if (name === "lane" || name === "sample") plan();
   else draw();
 }
 
@@ -141,8 +142,6 @@ addScenes();
 addControls();
 addEventListener("draw", draw);
 addEventListener("resize", draw);
-const drawSigns = () => { $$("[data-sign]").forEach(drawSign); draw(); };
-for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", drawSigns);
-drawSigns();
+for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", draw);
 if (isRecorded()) post = listenToRecording(receive);
 else listen(receive);

@@ -198,16 +198,3 @@ export function cut(g, text, width) {
   while (text && g.measureText(text + "…").width > width) text = text.slice(0, -1);
   return text + "…";
 }
-
-// drawSign draws an entry of the legend.
-export function drawSign(canvas) {
-  const { sign } = canvas.dataset, isLine = ["waits", "accepted", "served"].includes(sign), width = isLine ? 34 : 16;
-  canvas.style.width = width + "px";
-  const g = context(canvas, width, 16), color = colors();
-  if (sign === "waits") dots(g, color("waits"), 1, width, 8, 9);
-  else if (sign === "accepted") hatch(g, color("served"), 2, width - 2, 8, 9);
-  else if (sign === "served") {
-    g.fillStyle = color("served");
-    g.fillRect(2, 3.5, width - 4, 9);
-  } else mark(g, color, sign, 8, 8, 6.5);
-}

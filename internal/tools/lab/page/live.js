@@ -26,7 +26,7 @@ export function listen(receive) {
     stream?.close();
     if (document.hidden) return;
     stream = new EventSource("/events");
-    for (const name of ["lab", "code", "panel", "past", "scene"]) {
+    for (const name of ["lab", "code", "panel", "lane", "sample", "scene"]) {
       stream.addEventListener(name, event => receive(name, JSON.parse(event.data)));
     }
     stream.addEventListener("now", event => {

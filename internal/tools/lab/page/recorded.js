@@ -6,15 +6,15 @@ let playing = null; // the act that is played, and how far
 
 export const isRecorded = () => typeof recordings !== "undefined";
 
-// begin shows an act as it was before anybody came, or plays it.
-export function begin(receive, scene, act, plays) {
+// begin shows an act as it was before anybody came, or plays it, from its beginning or to its end at once.
+function begin(receive, scene, act, plays, began = performance.now()) {
   const found = recordings.acts.find(a => a.scene === scene && a.act === act) ?? recordings.acts[0];
   goLive();
   for (const [, name, data] of recordings.common) receive(name, data);
   const views = Map.groupBy(found.events.filter(([, name]) => name === "panel"), ([, , view]) => view.id);
   for (const [[, name, view]] of views.values()) receive(name, { ...view, from: 0 });
   tick(0, 0);
-  playing = { ...found, next: 0, began: performance.now(), end: plays ? found.end : 0, receive };
+  playing = { ...found, next: 0, began, end: plays ? found.end : 0, receive };
   advance();
   if (!plays) receive("scene", null);
 }
@@ -31,7 +31,7 @@ export function listenToRecording(receive) {
   document.body.classList.add("recorded");
   $("#made").textContent = recordings.made;
   say("");
-  begin(receive, 0, 0, false);
+  begin(receive, 1, 0, true, -Infinity); // a quick visitor has waited for a slow one: that tells what this is about
   const step = () => {
     if (playing.end && playing.next < playing.events.length) advance();
     setTimeout(step, 40);

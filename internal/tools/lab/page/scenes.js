@@ -64,8 +64,9 @@ export function receiveScene(scene) {
 export function showScene() {
   const act = acts[at];
   if (!act || !state.panels.length) return;
-  const scene = played(), panel = asked(act), playing = isPlaying();
-  setText($("#asks"), (act.n > 1 ? `${act.act + 1} of ${act.n}. ` : "") + act.asks + (state.panels.length > 1 && panel && !scene ? ` (In ${panel.name}.)` : ""));
+  const scene = played(), playing = isPlaying();
+  const panel = scene ? state.panels.find(p => p.view.stage.Number === scene.stage) : asked(act);
+  setText($("#asks"), (act.n > 1 ? `${act.act + 1} of ${act.n}. ` : "") + act.asks + (state.panels.length > 1 && panel ? ` (In ${panel.name}.)` : ""));
   $("#act").classList.toggle("watch", !!scene);
   $$("#titles button").forEach((b, i) => b.setAttribute("aria-current", i === act.scene ? "step" : "false"));
   for (const p of state.panels) p.article.classList.toggle("asked", p === panel && !$("#scenes").hidden);
@@ -79,8 +80,8 @@ export function showScene() {
 function showChoices(act, scene) {
   if (drawn !== act) {
     drawn = act;
-    $("#choices").replaceChildren(...act.choices.map(({ says }, i) => {
-      const button = make("button", "", { onclick: () => play(i) }, make("kbd", String(i + 1)), " ", make("b"), make("span", says));
+    $("#choices").replaceChildren(...act.choices.map(({ answer }, i) => {
+      const button = make("button", "", { onclick: () => play(i) }, make("kbd", String(i + 1)), " ", make("b"), make("span", answer));
       button.dataset.key = i + 1;
       button.setAttribute("aria-keyshortcuts", i + 1);
       $("kbd", button).ariaHidden = "true";
@@ -107,8 +108,8 @@ export function showCaption() {
   const ended = scene && scene.state !== "playing" && (isLive() || steps === act.steps.length);
   const of = scene?.seen?.find(s => s.id === (state.to < 0 ? asked(act)?.id : state.to)) ?? scene?.seen?.[0];
   setText($("#caption"), !scene ? "Guess, and the visitors come. Or just play."
-    : ended && scene.state === "done" ? "" : ended && scene.state === "void" ? "That did not count. " + scene.says
-    : ended ? "Stopped." : steps ? `${steps} of ${act.steps.length}: ${act.steps[steps - 1].says}` : "The servers start again ...");
+    : ended && scene.state === "done" ? "" : ended && scene.state === "void" ? "That did not count. " + scene.reason
+    : ended ? "Stopped." : steps ? `${steps} of ${act.steps.length}: ${act.steps[steps - 1].caption}` : "The servers start again ...");
   const { hands } = guesses[at], all = hands.reduce((sum, n) => sum + n, 0);
   const right = (scene?.right ?? []).reduce((sum, i) => sum + (hands[i] ?? 0), 0);
   const done = ended && scene.state === "done";

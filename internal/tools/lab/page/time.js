@@ -52,13 +52,13 @@ export class Past {
   lanes = new Map();
   samples = [];
 
-  add({ lanes = [], samples = [] }) {
-    for (const lane of lanes) this.lanes.set(lane.n, lane);
-    for (const sample of samples) this.samples.push({ ...this.samples.at(-1), ...sample }); // what has not changed is not sent
-    const old = now() - kept;
-    for (const [n, lane] of this.lanes) if (lane.over && lane.over < old) this.lanes.delete(n);
-    const first = this.samples.findIndex(s => s.at > old);
-    if (first > 1) this.samples.splice(0, first - 1);
+  addLane(lane) {
+    this.lanes.set(lane.n, lane);
+    for (const [n, { over }] of this.lanes) if (over && over < now() - kept) this.lanes.delete(n);
+  }
+  addSample(sample) {
+    this.samples.push({ ...this.samples.at(-1), ...sample }); // in a recording is only what has changed
+    if (this.samples[1]?.at < now() - kept) this.samples.shift();
   }
 
   at(t) { return this.samples.findLast(s => s.at <= t) ?? {}; }

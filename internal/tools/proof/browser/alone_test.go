@@ -83,22 +83,33 @@ func TestAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := open(t, "file://"+name)
+	// The page's clock is ten times as fast.
+	p := open(t, "file://"+name, `{ const now = performance.now.bind(performance); performance.now = () => 10 * now(); }`)
 	p.see(`document.querySelectorAll("article").length === 5 && document.querySelector("#made").innerText.startsWith("Recorded on ")`)
+	// At first it shows the end of an act.
+	p.see(`document.querySelector("#why").innerText.includes("quick 1 waited") && document.querySelector("#panel0 canvas").drawn.some(d => d.text === "quick 1")`)
+	p.click("#titles button")
+	const slide = `(s => { s.value = %s; s.dispatchEvent(new Event("input")); })(document.querySelector("#ago"))`
+	// Some time after the first step, in seconds from the end, which is up to half a second after the last event.
+	const firstStep = `(e => (e.findLast(e => e[1] === "scene")[2].steps[0] + 700 - e.at(-1)[0]) / 1000)(recordings.acts[%d].events)`
 	for i := range js[int](p, `recordings.acts.length`) {
 		asks := js[string](p, `document.querySelector("#asks").innerText`)
 		p.click("#choices button")
-		p.see(`document.querySelector("#caption").innerText.startsWith("1 of ")`)
+		p.see(`document.querySelector("#play").innerText.startsWith("play again")`)
 		p.see(`[...document.querySelectorAll("canvas[role]")].some(c => c.drawn.some(d => /quick|slow|silent|half/.test(d.text)))`)
-		p.see(`document.querySelector(".code b")`) // goroutine 1 stands on a line
 		p.see(`document.querySelector("#why").innerText && document.querySelector("#choices .right")`)
 		p.see(`document.querySelector("#choices [aria-pressed=true]")`)
-		t.Logf("act %d: %s %s", i, asks, js[string](p, `document.querySelector("#why").innerText`))
+		js[any](p, slide, fmt.Sprintf(firstStep, i))
+		p.see(`/^(1 of |$)/.test(document.querySelector("#caption").innerText)`) // none after the last step
+		p.see(`document.querySelector(".code b")`)                               // goroutine 1 stands on a line
+		if i == 1 {
+			const latest = `Math.max(0, ...[...document.querySelectorAll("canvas[role]")].flatMap(c => c.drawn.filter(d => d.rect).map(d => d.left + d.width)))`
+			now := js[float64](p, latest)
+			js[any](p, slide, "s.min")
+			p.see(latest+" < %v", now)
+		}
+		p.click("#live")
 		p.click("#next")
 		p.see(`document.querySelector("#asks").innerText !== %q`, asks)
 	}
-	const latest = `Math.max(...[...document.querySelectorAll("canvas[role]")].flatMap(c => c.drawn.filter(d => d.rect).map(d => d.left + d.width)))`
-	before := js[float64](p, latest)
-	js[any](p, `(s => { s.value = s.min; s.dispatchEvent(new Event("input")); })(document.querySelector("#ago"))`)
-	p.see(latest+" < %v", before)
 }

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +28,10 @@ const (
 	pageDir  = "../../lab/page"
 )
 
-var browser context.Context // all tests share one: Chromium without a window
+var (
+	browser context.Context // all tests share one: Chromium without a window
+	temp    string          // a folder for all tests
+)
 
 func TestMain(m *testing.M) {
 	// A test mostly waits. Let more of them wait at the same time, unless the command line
@@ -37,8 +42,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	temp, err := os.MkdirTemp("", "browser")
-	if err != nil {
+	var err error
+	if temp, err = os.MkdirTemp("", "browser"); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -66,8 +71,8 @@ type page struct {
 //go:embed record.js
 var record string
 
-// open opens a page, which notes down what it draws: see record.js.
-func open(t *testing.T, url string) *page {
+// open opens a page, which notes down what it draws: see record.js. Other scripts run before those of the page, too.
+func open(t *testing.T, url string, scripts ...string) *page {
 	t.Helper()
 	if browser == nil {
 		t.Skip("there is no Chromium here")
@@ -77,7 +82,7 @@ func open(t *testing.T, url string) *page {
 	p := &page{t, ctx}
 	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument,
-			cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: record})
+			cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: record + strings.Join(scripts, "\n")})
 		return err
 	}))
 	p.size(1280, 800)
@@ -143,14 +148,23 @@ func (p *page) click(selector string) {
 	js[any](p, `document.querySelector(%q).click()`, selector)
 }
 
-// startLab starts a lab of the workbook on any free port, and returns its address.
-func startLab(t *testing.T, args ...string) (url string) {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "lab")
+// buildLab builds the lab, into the folder of the browser's profile.
+var buildLab = sync.OnceValues(func() (program string, err error) {
+	program = filepath.Join(temp, "lab")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = filepath.Dir(pageDir)
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%s", out)
+		return "", fmt.Errorf("%s", out)
+	}
+	return program, nil
+})
+
+// startLab starts a lab of the workbook on any free port, and returns its address.
+func startLab(t *testing.T, args ...string) (url string) {
+	t.Helper()
+	program, err := buildLab()
+	if err != nil {
+		t.Fatal(err)
 	}
 	lab := exec.Command(program, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	lab.Dir, lab.Stderr, lab.Env = workbook, os.Stderr, append(os.Environ(), "TMPDIR="+t.TempDir())

@@ -111,13 +111,12 @@ func TestAxis(t *testing.T) {
 func (f *fake) busy() {
 	long := strings.Repeat("a line of what the server or the stories say\n", 60)
 	for id := range 5 {
-		f.panel(id, object{"words": long, "dump": "goroutine 1 [sleep]:\nmain.main()\n\t/x/main.go:5\n\n" + long, "told": "told at 12:00:00",
-			"lines": []string{"✓ pages", "✗ many at once: no"}, "verdict": "stage3-spawned does not behave like stage 3.\n\n" + long, "tests": 14, "took": 9})
+		f.panel(id, object{"output": long, "progress": "checked at 12:00:00", "verdict": "stage3-spawned does not behave like stage 3.\n\n" + long, "tests": 14, "took": 9})
 		f.lanes(id, 1, object{"name": "slow 123", "arrived": 1000, "served": 1000, "over": 3000, "kind": "is answered"},
 			object{"name": "quick 4567", "arrived": 1500, "served": 3000, "over": 3001, "kind": "is answered"},
 			object{"name": "silent 89", "arrived": 1600, "accepted": 1700, "kind": "is accepted"})
 		f.samples(id, object{"at": 1000, "place": "handleConnection", "wait": "sleep", "threads": 10006, "held": 10000, "here": 10000, "accepted": 10000, "each": 23456,
-			"more": 9940, "says": "Nobody is being served, for 12s now, though somebody waits. Does it hang?", "counts": object{"is answered": 1234, "is dropped": 987, "is lost": 55}})
+			"more": 9940, "status": "It was interrupted 12 s ago, and goes on.", "counts": object{"is answered": 1234, "is dropped": 987, "is lost": 55}})
 	}
 	f.send("scene", `{"scene":0,"act":0,"stage":2,"chosen":0,"state":"done","from":1000,"steps":[1200,2400],"right":[1],"seen":[{"id":1,"seen":"slow 1 is answered; quick 1 is answered","why":"quick 1 waited 2.6 s; all that time goroutine 1 was in await [chan receive], so nobody was in Accept."}]}`)
 	f.now(4000)
@@ -138,7 +137,7 @@ func TestLanesFirst(t *testing.T) {
 			f.panel(id, object{"tests": 14, "took": 9})
 		}
 		f.send("scene", "null")
-		f.see(`!document.querySelector(".told").innerText`)
+		f.see(`!document.querySelector(".report").innerText`)
 		after := js[[]float64](f.page, place)
 		// Of parts of a pixel the browser makes whole ones, up or down.
 		same := slices.EqualFunc(before, after, func(a, b float64) bool { return math.Abs(a-b) <= 1 })

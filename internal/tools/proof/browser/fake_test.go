@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -31,13 +32,13 @@ type object = map[string]any
 // scenes are two, of which the first has two acts.
 const scenes = `{"scenes":[
 	{"title":"One is slow","acts":[
-		{"asks":"Who is answered first?","of":[2,3,1,4,5],"slow":4,"patience":10,"page":"run-it","choices":[{"says":"The quick one"},{"says":"The slow one"},{"says":"Both"}],
-		 "steps":[{"do":"slow","says":"A slow visitor comes."},{"do":"quick","says":"A quick one comes."}]},
-		{"asks":"Where is goroutine 1?","of":[1,2],"slow":4,"patience":10,"page":"where-is-goroutine-1","choices":[{"says":"In Accept"},{"says":"Asleep"}],
-		 "steps":[{"do":"slow","says":"A slow visitor comes."}]}]},
+		{"asks":"Who is answered first?","of":[2,3,1,4,5],"slow":4,"patience":10,"page":"run-it","choices":[{"answer":"The quick one"},{"answer":"The slow one"},{"answer":"Both"}],
+		 "steps":[{"do":"slow","caption":"A slow visitor comes."},{"do":"quick","caption":"A quick one comes."}]},
+		{"asks":"Where is goroutine 1?","of":[1,2],"slow":4,"patience":10,"page":"where-is-goroutine-1","choices":[{"answer":"In Accept"},{"answer":"Asleep"}],
+		 "steps":[{"do":"slow","caption":"A slow visitor comes."}]}]},
 	{"title":"One is silent","acts":[
-		{"asks":"Who is served?","of":[1],"slow":4,"patience":10,"page":"run-it","choices":[{"says":"Nobody"},{"says":"All"}],
-		 "steps":[{"do":"silent","says":"A silent visitor comes."}]}]}]}`
+		{"asks":"Who is served?","of":[1],"slow":4,"patience":10,"page":"run-it","choices":[{"answer":"Nobody"},{"answer":"All"}],
+		 "steps":[{"do":"silent","caption":"A silent visitor comes."}]}]}]}`
 
 // startFake starts a fake lab with the five stages, or those with the numbers, and opens its page.
 func startFake(t *testing.T, stages ...int) *fake {
@@ -83,7 +84,7 @@ func stageOf(number int) object {
 func code(id int) object {
 	const text = "package main\n\n\tfor {\n\t\tconn, err := listener.Accept()\n\t\tgo handleConnection(conn)\n\t}\n"
 	return object{"id": id, "loop": object{"file": "main.go", "first": 3, "last": 6},
-		"files": object{"main.go": object{"text": text, "new": []int{5}}, "http.go": object{"text": "package main\n", "new": []int{}}}}
+		"files": object{"main.go": text, "http.go": "package main\n"}}
 }
 
 func (f *fake) events(w http.ResponseWriter, r *http.Request) {
@@ -125,31 +126,25 @@ func (f *fake) now(ms int) { f.send("now", fmt.Sprint(ms)) }
 // panel sends what is now of a server, which runs unless the fields say otherwise.
 func (f *fake) panel(id int, fields object) {
 	view := object{"id": id, "stage": stageOf((id + 1) % 6), "slow": 2, "patience": 6, "state": "running", "go": true, "url": "http://127.0.0.1:1"}
-	for name, value := range fields {
-		view[name] = value
-	}
+	maps.Copy(view, fields)
 	f.send("panel", view)
 }
 
 // lanes sends visitors, who have numbers from n on.
 func (f *fake) lanes(id, n int, lanes ...object) {
 	for i, l := range lanes {
-		l["n"] = n + i
+		l["id"], l["n"] = id, n+i
+		f.send("lane", l)
 	}
-	f.send("past", object{"id": id, "lanes": lanes})
 }
 
 // samples sends how a server was. It ran, and its goroutine 1 was in Accept, unless the samples say otherwise.
 func (f *fake) samples(id int, samples ...object) {
-	for i, s := range samples {
-		sample := object{"state": "running", "place": "Accept", "wait": "IO wait", "lines1": []string{"main.go:4"}, "threads": 6, "goroutines": 1,
-			"waits": object{"IO wait": 1}}
-		for name, value := range s {
-			sample[name] = value
-		}
-		samples[i] = sample
+	for _, s := range samples {
+		sample := object{"id": id, "state": "running", "place": "Accept", "wait": "IO wait", "lines1": []string{"main.go:4"}, "threads": 6, "goroutines": 1}
+		maps.Copy(sample, s)
+		f.send("sample", sample)
 	}
-	f.send("past", object{"id": id, "samples": samples})
 }
 
 // posted waits until the page has asked for something that contains a text.

@@ -106,36 +106,36 @@ func TestSpoken(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)
 	f.now(2000)
-	f.panel(2, object{"verdict": "stage3-spawned behaves like stage 3.", "ok": true, "words": "runtime: program exceeds 10000-thread limit"})
+	f.panel(2, object{"verdict": "stage3-spawned behaves like stage 3.", "ok": true, "output": "runtime: program exceeds 10000-thread limit"})
 	f.lanes(2, 1, object{"name": "slow 1", "arrived": 1000, "served": 1000, "over": 1900, "kind": "is answered"})
-	f.samples(2, object{"at": 1950, "state": "ended", "says": "It has ended: exit status 2."})
+	f.samples(2, object{"at": 1950, "state": "ended", "status": "It has ended: exit status 2."})
 	f.see(`["behaves like stage 3", "10000-thread limit", "slow 1 is answered after 0.9 seconds", "exit status 2"].every(w => document.querySelector("#spoken[aria-live]").textContent.includes(w))`)
 }
 
 // (2, 7, 8) What a server says leads with the cause, hides nothing that is counted, and goes with the server.
-func TestTold(t *testing.T) {
+func TestReport(t *testing.T) {
 	t.Parallel()
 	f := startFake(t)
 	f.samples(0, object{"at": 1000, "threads": 10006, "held": 10000, "each": 23000})
-	f.panel(0, object{"verdict": "stage1-blocking does not behave like stage 1.\n\npages/hello\n  the home page: no answer", "lines": []string{"✗ pages", "✓ manners"},
-		"words": "runtime: program exceeds 10000-thread limit"})
+	f.panel(0, object{"verdict": "stage1-blocking does not behave like stage 1.\n\npages/hello\n  the home page: no answer",
+		"output": "runtime: program exceeds 10000-thread limit"})
 	f.now(2000)
-	f.shows("#panel0 .story", "no answer")
-	order := js[string](f.page, `[...document.querySelectorAll("#panel0 .told > *")].map(e => e.className).join(" ")`)
-	if order != "no story line line words" {
-		t.Errorf("what is told comes in the order %q", order)
+	f.shows("#panel0 .cause", "no answer")
+	order := js[string](f.page, `[...document.querySelectorAll("#panel0 .report > *")].map(e => e.className).join(" ")`)
+	if order != "no cause output" {
+		t.Errorf("the report comes in the order %q", order)
 	}
-	f.see(`(r => r("#panel0 .story").bottom <= r("#panel0 .rest").bottom)(q => document.querySelector(q).getBoundingClientRect())`)
+	f.see(`(r => r("#panel0 .cause").bottom <= r("#panel0 .rest").bottom)(q => document.querySelector(q).getBoundingClientRect())`)
 	f.shows("#panel0 .rest", "+10,000 threads")
 	f.shows("#panel0 .rest", "23.0 kB")
 	f.panel(0, object{})
-	f.see(`!document.querySelector("#panel0 .told").textContent`)
+	f.see(`!document.querySelector("#panel0 .report").textContent`)
 	// Ended with status 0 is not in red, ended by a signal is; nor is one green that does not compile.
 	f.panel(3, object{"state": "ended", "well": true})
-	f.samples(3, object{"at": 2000, "state": "ended", "says": "It has ended: exit status 0."})
+	f.samples(3, object{"at": 2000, "state": "ended", "status": "It has ended: exit status 0."})
 	f.panel(2, object{"state": "ended"})
-	f.samples(2, object{"at": 2000, "state": "ended", "says": "It has ended: signal: interrupt."})
-	f.panel(1, object{"stale": true, "words": "undefined: con"})
+	f.samples(2, object{"at": 2000, "state": "ended", "status": "It has ended: signal: interrupt."})
+	f.panel(1, object{"stale": true, "output": "undefined: con"})
 	f.shows("#panel3 .state", "exit status 0")
 	f.shows("#panel2 .state", "signal: interrupt")
 	colors := strings.Fields(js[string](f.page, `[0, 1, 2, 3].map(i => getComputedStyle(document.querySelector("#panel" + i + " .state"), "::before").color.replaceAll(" ", "")).join(" ")`))

@@ -106,7 +106,7 @@ func drawSVG(t *testing.T, r timeline.Recording) string {
 	const left, right = 78, 500
 	tmpl, err := template.New("figure").Funcs(template.FuncMap{
 		"x": func(t time.Duration) int {
-			return left + int(int64(t)*(right-left)/int64(r.Horizon()))
+			return left + int(int64(t)*(right-left)/int64(r.End()))
 		},
 		"seconds": timeline.Seconds,
 		"add":     func(a, b int) int { return a + b },
