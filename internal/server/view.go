@@ -73,55 +73,36 @@ func (s *Server) Sees(what string) bool {
 	return !(asked && self.silent.Load()) && s.program.Sees(what)
 }
 
-// CPU returns how much processor time the server has used: see Processes.
-func (s *Server) CPU() (time.Duration, error) {
-	if !s.Sees("work") {
-		return 0, errors.ErrUnsupported
+// see asks the server's view, unless something cannot be seen of the server.
+func see[T any](s *Server, what string, ask func() (T, error)) (seen T, err error) {
+	if !s.Sees(what) {
+		return seen, errors.ErrUnsupported
 	}
-	return s.view.cpu()
+	return ask()
 }
+
+// CPU returns how much processor time the server has used: see Processes.
+func (s *Server) CPU() (time.Duration, error) { return see(s, "work", s.view.cpu) }
 
 // Asleep says whether nothing happens in the server until something comes from outside or
 // a timer runs out.
-func (s *Server) Asleep() (bool, error) {
-	if !s.Sees("work") {
-		return false, errors.ErrUnsupported
-	}
-	return s.view.asleep()
-}
+func (s *Server) Asleep() (bool, error) { return see(s, "work", s.view.asleep) }
 
 // Threads returns how many operating system threads the server has.
-func (s *Server) Threads() (int, error) {
-	if !s.Sees("threads") {
-		return 0, errors.ErrUnsupported
-	}
-	return s.view.threads()
-}
+func (s *Server) Threads() (int, error) { return see(s, "threads", s.view.threads) }
 
 // Descriptors returns how many file descriptors the server holds.
-func (s *Server) Descriptors() (int, error) {
-	if !s.Sees("descriptors") {
-		return 0, errors.ErrUnsupported
-	}
-	return s.view.descriptors()
-}
+func (s *Server) Descriptors() (int, error) { return see(s, "descriptors", s.view.descriptors) }
 
 // Zombies returns how many processes the server has started that have ended, and
 // for which it has not waited.
-func (s *Server) Zombies() (int, error) {
-	if !s.Sees("zombies") {
-		return 0, errors.ErrUnsupported
-	}
-	return s.view.zombies()
-}
+func (s *Server) Zombies() (int, error) { return see(s, "zombies", s.view.zombies) }
 
 // Memory returns how many bytes of memory the server holds (its resident set), and
 // how many bytes of addresses it has, with memory behind them or without.
 func (s *Server) Memory() (resident, addresses int64, err error) {
-	if !s.Sees("MiB") {
-		return 0, 0, errors.ErrUnsupported
-	}
-	return s.view.memory()
+	resident, err = see(s, "MiB", func() (n int64, err error) { n, addresses, err = s.view.memory(); return n, err })
+	return resident, addresses, err
 }
 
 // LimitFiles sets the limit on open files of the running server, which is its soft
@@ -131,21 +112,19 @@ func (s *Server) LimitFiles(n int) error { return s.view.limitFiles(n) }
 // HasRead says whether the server has accepted the connection that the visitor's
 // end calls conn, and has read all that was sent to it.
 func (s *Server) HasRead(conn net.Conn) (bool, error) {
-	if !s.Sees("requests") {
-		return false, errors.ErrUnsupported
-	}
-	accepted, unread, err := s.view.visitor(conn)
-	return accepted && unread == 0, err
+	return see(s, "requests", func() (bool, error) {
+		accepted, unread, err := s.view.visitor(conn)
+		return accepted && unread == 0, err
+	})
 }
 
 // HasAccepted says whether the server has accepted the connection that the visitor's
 // end calls conn.
 func (s *Server) HasAccepted(conn net.Conn) (bool, error) {
-	if !s.Sees("requests") {
-		return false, errors.ErrUnsupported
-	}
-	accepted, _, err := s.view.visitor(conn)
-	return accepted, err
+	return see(s, "requests", func() (bool, error) {
+		accepted, _, err := s.view.visitor(conn)
+		return accepted, err
+	})
 }
 
 // Ending says whether the server's process has ended, or is about to if that can be seen.
