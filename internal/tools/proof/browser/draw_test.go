@@ -281,3 +281,26 @@ func TestCut(t *testing.T) {
 	f.now(2100)
 	f.see(`!document.querySelector("#line").innerText && !document.body.classList.contains("cut")`)
 }
+
+// For those who want less motion, a bar that grows is drawn once a second.
+func TestReducedMotion(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	f.prefers("prefers-reduced-motion", "reduce")
+	f.lanes(0, 1, object{"name": "slow 1", "arrived": 1000, "served": 1000, "kind": "is being served"})
+	f.now(2000)
+	f.draws(0, `d.rect && d.alpha === 1`)
+	// In the two seconds after that.
+	widths := js[int](f.page, `new Promise(done => {
+		const canvas = document.querySelector("#panel0 canvas"), seen = new Set(), began = performance.now();
+		const look = () => {
+			seen.add(canvas.drawn.find(d => d.rect && d.alpha === 1)?.width);
+			if (performance.now() - began < 2000) requestAnimationFrame(look);
+			else done(seen.size);
+		};
+		look();
+	})`)
+	if widths > 4 {
+		t.Errorf("in two seconds the bar has %d widths", widths)
+	}
+}
