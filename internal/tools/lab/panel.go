@@ -21,7 +21,7 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A panel is one server of the lab. Its exported fields are what a browser is told, beside what
+// A panel is one server of the lab. Its exported fields are what a browser gets, beside what
 // happens in time, which goes to the board's past. All that may change belongs to one goroutine, that of
 // loop, which calls the methods unless they say otherwise; others send it a function to call.
 type panel struct {
@@ -41,7 +41,7 @@ type panel struct {
 	cancel  context.CancelFunc // ends the build, the tests and the scripts that are under way
 	program *server.Program    // nil until one is built
 	last    int                // the number of the last visitor's lane
-	shown   [11]any            // what a browser has been told of the fields
+	shown   [11]any            // the fields as browsers have them
 }
 
 // A verdict is what make check says of a server.
@@ -359,7 +359,7 @@ func (p *panel) observe(now time.Time) {
 	if s.Accepted, err = p.recorder.Accepted(); err != nil {
 		s.Accepted = -1
 	}
-	const few = 20 // visitors, of whom each one's memory cannot be told
+	const few = 20 // visitors, with whom the memory of each cannot be measured
 	if s.Each = 0; s.Accepted >= few {
 		const exact = 100 // bytes
 		s.Each = max(int(memory-p.memory)/s.Accepted, 0) / exact * exact
