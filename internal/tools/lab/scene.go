@@ -165,7 +165,8 @@ func (l *lab) play(ctx context.Context, a *play) error {
 	}
 	l.board.put("scene", "scene", a, 0)
 	gone := func(p *panel) bool {
-		return p.recorder.Here() == 0 && p.interrupted == 0 && (p.dumps >= upToDate || !p.Go)
+		ends := p.interrupted > 0 && p.recorder.Now()-p.recorder.LastEvent < server.GiveUpAfter // or may
+		return p.recorder.Here() == 0 && !ends && (p.dumps >= upToDate || !p.Go)
 	}
 	err = a.each(func(p *panel) error { return p.await(ctx, gone) })
 	for _, p := range a.panels {
