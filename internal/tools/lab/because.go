@@ -17,7 +17,7 @@ func because(p *panel) string {
 	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	last := samples[len(samples)-1]
 	if len(lanes) > 0 && p.Go {
-		say("%s", whoWaited(lanes, samples))
+		say("%s", whoWaited(lanes, samples, p.lab.clock.ms()))
 	}
 	held, total := 0, 0
 	for _, s := range samples {
@@ -51,8 +51,7 @@ const (
 )
 
 // whoWaited says who waited longest, or who did not have to, and where goroutine 1 was then.
-func whoWaited(lanes []*lane, samples []sample) string {
-	end := samples[len(samples)-1].At
+func whoWaited(lanes []*lane, samples []sample, end int64) string {
 	waitedUntil := func(l *lane) int64 { return cmp.Or(l.Accepted, l.Served, l.Over, end) }
 	first := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(waitedUntil(a)-a.Arrived, waitedUntil(b)-b.Arrived) })
 	until := waitedUntil(first)
@@ -84,7 +83,7 @@ func whoWaited(lanes []*lane, samples []sample) string {
 		}
 	}
 	last := samples[len(samples)-1]
-	return fmt.Sprintf("Nobody waited: each had gone before the next one came, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
+	return fmt.Sprintf("Nobody waited: no two visitors were there at once, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
 }
 
 // took is how long after the visitor's arrival a time was.
