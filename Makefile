@@ -51,8 +51,14 @@ bench: ## what each stage costs, in 6 rounds; QUICK=1 for one, BENCH=Prompt for 
 proof: ## check the pages, the scripts and the tools
 	cd internal/tools && go test -count=1 ./...
 
-ci: ## all that CI checks
+ci: ## what CI checks, which is a short form of all
 	.ci/run
+
+# staticcheck is not in go.mod, because it needs Go 1.26 itself; 0.8 is the first that knows Go 1.27.
+lint: ## vet and staticcheck, and whether everything compiles for macOS and the BSDs
+	cd internal/tools && go vet example.com/concurrent-web-server/...
+	cd internal/tools && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 example.com/concurrent-web-server/...
+	cd internal/tools && go run ./proof/typecheck darwin freebsd openbsd netbsd
 
 race: ## the stages' tests, with the race detector in the servers too
 	go test -race ./stage*
@@ -71,4 +77,4 @@ measurements: ## measure in seven rounds, into the tables of docs/measurements.m
 	cd internal/tools && go test -count=1 ./proof/book -run 'Sessions/docs/measurements' -update
 	cd internal/tools && go test -count=1 ./bench
 
-.PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline lab bench proof ci race pages figures measurements
+.PHONY: help stage1 stage2 stage3 stage4 stage5 test check watch diff timeline lab bench proof ci lint race pages figures measurements

@@ -53,11 +53,14 @@ func TestPages(t *testing.T) {
 }
 
 // TestSessions does what the pages ask the reader to do, and compares what happens with
-// what the pages say.
+// what the pages say. With -short it does what the README and the pages of the stages ask.
 func TestSessions(t *testing.T) {
 	b := open(root)
 	slices.Reverse(b.pages) // your-own-server.md and the stages take longest, and begin first
 	for _, p := range b.pages {
+		if testing.Short() && p.name != "README.md" && !strings.HasPrefix(p.name, "docs/stage") {
+			continue
+		}
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			screens, err := b.run(p, t.TempDir(), 30*time.Second, *update)

@@ -316,14 +316,19 @@ var starters = []struct {
 	{"gcc", "gcc -Wall -Werror -o TEMP/start START/start.c", "TEMP/start {port} {slow-seconds}"},
 }
 
-// TestStarters runs the scripts of stage 1 that are not about Go, and those about manners.
+// TestStarters runs the scripts of stage 1 that are not about Go, and those about manners, where
+// the language is installed. With -short it runs none about manners.
 func TestStarters(t *testing.T) {
+	scripts := behaviour.Scripts("pages", "one-at-a-time", "manners")
+	if testing.Short() {
+		scripts = behaviour.Scripts("pages", "one-at-a-time")
+	}
 	for _, starter := range starters {
+		if _, err := exec.LookPath(starter.language); err != nil {
+			continue
+		}
 		t.Run(starter.language, func(t *testing.T) {
 			t.Parallel()
-			if _, err := exec.LookPath(starter.language); err != nil {
-				t.Skip(err)
-			}
 			places := strings.NewReplacer("TEMP", t.TempDir(), "START", root+"/docs/examples/start")
 			if argv := strings.Fields(places.Replace(starter.build)); len(argv) > 0 {
 				build := exec.Command(argv[0], argv[1:]...)
@@ -337,15 +342,20 @@ func TestStarters(t *testing.T) {
 			}
 			defer program.Close()
 			runner := &behaviour.Runner{Root: root, Program: program, Deadline: behaviour.Deadline(t)}
-			for _, r := range behaviour.Failures(runner.Run(t.Context(), behaviour.Scripts("pages", "one-at-a-time", "manners"), 2, nil)) {
+			for _, r := range behaviour.Failures(runner.Run(t.Context(), scripts, 2, nil)) {
 				t.Error(r)
 			}
 		})
 	}
 }
 
+// TestCheck examines other servers. With -short it leaves out the one that is examined one script
+// at a time.
 func TestCheck(t *testing.T) {
 	for _, test := range examinations {
+		if testing.Short() && test.name == "four at a time, at its own port" {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := check(t, test.args...)
