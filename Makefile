@@ -60,8 +60,9 @@ lint: ## vet and staticcheck, and whether everything compiles for macOS and the 
 	cd internal/tools && go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 example.com/concurrent-web-server/...
 	cd internal/tools && go run ./proof/typecheck darwin freebsd openbsd netbsd
 
-race: ## the stages' tests, with the race detector in the servers too
+race: ## the tests of the stages and of the lab, with the race detector in the servers too
 	go test -race ./stage*
+	cd internal/tools && go test -race -short -count=1 ./lab
 
 pages: ## write the numbers of lines into the pages' links
 	cd internal/tools && go test ./proof/book -run Pages -update

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // TestMutants tells every mutant the stories of its stage, in their order, up to the one
 // that is to lead. All before it have to hold, and it has to fail for the reason
 // named, with the hint named. With -short a mutant is told the story that is to lead alone, and
-// those of the slow stories are left out.
+// those of the slow stories and of the race detector are left out.
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	table, err := readTable()
@@ -39,7 +39,8 @@ func TestMutants(t *testing.T) {
 	_, pattern, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
 	wanted := regexp.MustCompile(pattern)
 	table = slices.DeleteFunc(table, func(m *mutant) bool {
-		return !wanted.MatchString(strings.ReplaceAll(m.title(), " ", "_")) || testing.Short() && slow(m.leads)
+		return !wanted.MatchString(strings.ReplaceAll(m.title(), " ", "_")) ||
+			testing.Short() && (slow(m.leads) || m.how == "race")
 	})
 	programs := build(t, table)
 	for _, m := range table {
