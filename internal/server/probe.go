@@ -24,7 +24,7 @@ func probe() map[string]bool {
 		sleeper.Process.Kill()
 		sleeper.Wait()
 	}()
-	self, other := newKernelView(os.Getpid(), true), newKernelView(sleeper.Process.Pid, true)
+	self, other := viewOf(os.Getpid()), viewOf(sleeper.Process.Pid)
 	threads, _ := self.threads()
 	created, _ := runtime.ThreadCreateProfile(nil)
 	resident, addresses, _ := self.memory()
@@ -86,7 +86,7 @@ func tellsRequests() bool {
 	}
 	defer visitor.Close()
 	tells := func(wantAccepted bool, wantUnread int) bool {
-		accepted, unread, err := newKernelView(os.Getpid(), true).visitor(visitor)
+		accepted, unread, err := viewOf(os.Getpid()).visitor(visitor)
 		return err == nil && accepted == wantAccepted && (!accepted || unread == wantUnread)
 	}
 	if !tells(false, 0) {
@@ -104,3 +104,5 @@ func tellsRequests() bool {
 	io.ReadFull(conn, make([]byte, 5))
 	return tells(true, 0)
 }
+
+func viewOf(pid int) view { return newKernelView(pid, single(pid)) }

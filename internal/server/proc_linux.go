@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -109,62 +108,23 @@ const kernelKnowsBest = true
 // A kernelView is a server as Linux's kernel sees it, in /proc and by netlink.
 type kernelView struct {
 	pid  int
-	tree *tree // nil if the server is taken to start no other process
+	tree *Tree
 }
 
-// A tree has the processes of a server, and how much processor time they had used when it
-// was looked for them.
-type tree struct {
-	mu   sync.Mutex
-	pids Processes
-	cpu  time.Duration
-}
+func newKernelView(pid int, tree *Tree) view { return kernelView{pid, tree} }
 
-func newKernelView(pid int, single bool) view {
-	if single {
-		return kernelView{pid, nil}
-	}
-	return kernelView{pid, new(tree)}
-}
+// cpu does not search for new processes. Whoever started one has worked, and a server that has worked
+// counts as quiet only after asleep, which does search.
+func (k kernelView) cpu() (time.Duration, error) { return k.tree.Known().CPU() }
 
-// processes returns the server's process and its descendants. It looks for them again only if
-// those it knows have worked: no other can have started one. A program that was built
-// from a folder of Go is taken to start none.
-func (k kernelView) processes() Processes {
-	if k.tree == nil {
-		return Processes{k.pid}
-	}
-	k.tree.mu.Lock()
-	defer k.tree.mu.Unlock()
-	if cpu, _ := k.tree.pids.CPU(); cpu != k.tree.cpu || k.tree.pids == nil {
-		k.tree.pids = ProcessTree(k.pid)
-		k.tree.cpu = cpu
-	}
-	return k.tree.pids
-}
-
-// cpu does not look for new processes. Whoever started one has worked, and a server that has worked
-// counts as quiet only after asleep, which does look.
-func (k kernelView) cpu() (time.Duration, error) {
-	if k.tree != nil {
-		k.tree.mu.Lock()
-		known := k.tree.pids
-		k.tree.mu.Unlock()
-		if known != nil {
-			return known.CPU()
-		}
-	}
-	return k.processes().CPU()
-}
-
-func (k kernelView) asleep() (bool, error)     { return k.processes().Asleep() }
+func (k kernelView) asleep() (bool, error)     { return k.tree.Processes().Asleep() }
 func (k kernelView) threads() (int, error)     { return k.count("task") }
 func (k kernelView) descriptors() (int, error) { return k.count("fd") }
 
 // count counts the entries of a folder in /proc/PID.
 func (k kernelView) count(folder string) (int, error) {
 	n := 0
-	for _, pid := range k.processes() {
+	for _, pid := range k.tree.Processes() {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil && pid == k.pid {
 			return 0, err // of a descendant it means that it has just ended

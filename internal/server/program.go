@@ -1,6 +1,6 @@
 // Package server runs a web server as a process of its own: one of the stages,
 // or whatever a reader has written. program.go says which program, start.go starts it
-// and waits until it listens, output.go has what it prints, proc_*.go and
+// and waits until it listens, output.go has what it prints, tree.go, proc_*.go and
 // sockdiag_linux.go look at it as the operating system sees it, wait.go waits for it,
 // server.go ends it, and cleanup.go leaves nothing behind.
 package server

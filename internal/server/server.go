@@ -21,6 +21,7 @@ type Server struct {
 
 	program  *Program
 	view     view
+	tree     *Tree // its processes; one that was built from a folder of Go is taken to start none
 	log      output
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState

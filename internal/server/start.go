@@ -203,7 +203,7 @@ func (l listener) takes(addr string) bool {
 // Backlog returns how many visitors may wait to be accepted by the server, where the system
 // tells: the second argument of listen, or the system's own limit.
 func (s *Server) Backlog() (int, error) {
-	listeners, err := ProcessTree(s.PID).listeners()
+	listeners, err := s.tree.Processes().listeners()
 	for _, l := range listeners {
 		if l.takes(s.Addr) {
 			return l.backlog, nil
@@ -267,8 +267,11 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 		return nil, fmt.Errorf("%s does not start: %w", p.Name, err)
 	}
 	s.PID = cmd.Process.Pid
+	if s.tree = NewTree(s.PID); p.Folder != "" {
+		s.tree = single(s.PID)
+	}
 	if s.view = self; self == nil {
-		s.view = newKernelView(s.PID, p.Folder != "")
+		s.view = newKernelView(s.PID, s.tree)
 	}
 	register(s.PID, true)
 	go func() {

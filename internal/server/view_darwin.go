@@ -20,11 +20,10 @@ const kernelKnowsBest = false
 // xnu's sys/proc_info.h, from which the numbers and offsets are. It has not been run yet: what
 // is wrong with it the probe finds, and then nothing of it is believed.
 type kernelView struct {
-	pid    int
-	single bool
+	pid int
 }
 
-func newKernelView(pid int, single bool) view { return kernelView{pid, single} }
+func newKernelView(pid int, _ *Tree) view { return kernelView{pid} }
 
 const (
 	callPIDInfo   = 2 // what to call

@@ -33,10 +33,10 @@ type session struct {
 	patience  time.Duration // how long all processes may be asleep before the session gives up
 	update    bool
 
-	shells    []int            // of all terminals
-	processes server.Processes // these, and what they have started
-	cpu       time.Duration    // that they have used
-	asleep    time.Duration    // for how long all have been asleep
+	shells []int         // of all terminals
+	tree   *server.Tree  // these, and what they have started
+	cpu    time.Duration // that they have used
+	asleep time.Duration // for how long all have been asleep
 }
 
 // run works through a page in the folder temp, and kills all processes that it has started. With
@@ -49,6 +49,7 @@ func (b *book) run(p *page, temp string, patience time.Duration, update bool) (s
 	s := &session{
 		page: p, dir: filepath.Join(temp, "concurrent-web-server"), port: fmt.Sprint(firstPort + sessions.Add(1)), env: environ(temp),
 		terminals: make(map[string]*terminal), patience: patience, update: update,
+		tree: server.NewTree(),
 	}
 	err = s.work(b.root, temp)
 	for _, pid := range server.ProcessTree(s.shells...) {
@@ -217,7 +218,8 @@ func (s *session) open(blk *block) (*terminal, error) {
 	t.shell.Dir, t.shell.Env = s.dir, s.env
 	var err error
 	if t.master, err = pty.StartWithSize(t.shell, &pty.Winsize{Rows: 24, Cols: 80}); err == nil {
-		s.terminals[t.name], s.shells, s.processes = t, append(s.shells, t.shell.Process.Pid), nil
+		s.terminals[t.name], s.shells = t, append(s.shells, t.shell.Process.Pid)
+		s.tree = server.NewTree(s.shells...)
 		go io.Copy(t, t.master) // until the last process of the terminal has ended
 	}
 	return t, err
@@ -340,20 +342,18 @@ func (s *session) expect(t *terminal, whole bool, isTime func(ended, all bool) b
 // quiet says whether every process of the page has been asleep for a moment.
 func (s *session) quiet() bool { return s.asleep >= 30*time.Millisecond }
 
-// little is the processor time that sleepers use: fifty visitors of curl look around once a second.
-const little = 500 * time.Microsecond
+// sleepWork is the processor time that sleepers use: fifty visitors of curl look around once a second.
+const sleepWork = 500 * time.Microsecond
 
 // look pauses, and notes whether all processes were asleep meanwhile: they are, and have used
 // next to no processor time.
 func (s *session) look(pause time.Duration) {
 	time.Sleep(pause)
-	if cpu, err := s.processes.CPU(); err != nil || cpu != s.cpu { // only one that works can start another
-		s.processes = server.ProcessTree(s.shells...)
-	}
-	cpu, err := s.processes.CPU()
-	asleep := err == nil && cpu >= s.cpu && cpu-s.cpu < little
+	processes := s.tree.Processes()
+	cpu, err := processes.CPU()
+	asleep := err == nil && cpu >= s.cpu && cpu-s.cpu < sleepWork
 	if asleep {
-		asleep, _ = s.processes.Asleep()
+		asleep, _ = processes.Asleep()
 	}
 	s.cpu, s.asleep = cpu, s.asleep+pause
 	if !asleep {
