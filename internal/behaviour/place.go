@@ -26,26 +26,32 @@ var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-f
 // Place finds a server's place on the ladder by the results of all scripts. A script that could
 // not be decided, or in which a server that serves many visitors has ended, does not count.
 func Place(results []Result) Standing {
-	counts := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return doubt(r) != "" })
+	inDoubt := func(r Result) bool { return doubt(r) != "" }
+	counts := slices.DeleteFunc(slices.Clone(results), inDoubt)
 	for i, r := range counts {
 		// All that the script asks for holds. Other scripts are about how the server ends.
-		if r.GoesOn && (r.Behaviour() == "many-at-once" || r.Behaviour() == "one-at-a-time") {
+		if r.GoesOn && aboutWaiting(r) {
 			counts[i].Failed = false
 		}
 	}
 	s := place(counts)
-	if i := slices.IndexFunc(results, func(r Result) bool { return doubt(r) != "" }); i >= 0 && s.Stage > 0 {
+	if i := slices.IndexFunc(results, inDoubt); i >= 0 && s.Stage > 0 {
 		s.Place += doubt(results[i])
 		s.First = &results[i]
 	}
 	return s
 }
 
+// aboutWaiting says whether the script is about who waits for whom.
+func aboutWaiting(r Result) bool {
+	return r.Behaviour() == "many-at-once" || r.Behaviour() == "one-at-a-time"
+}
+
 // doubt returns what is to be added to a place on the ladder because of a script that does not
 // count, or "".
 func doubt(r Result) string {
 	switch {
-	case r.Behaviour() != "many-at-once" && r.Behaviour() != "one-at-a-time":
+	case !aboutWaiting(r):
 	case r.Undecided:
 		return ", as far as that could be decided"
 	case r.Died && r.Behaviour() == "many-at-once":

@@ -146,10 +146,11 @@ func (r *Recorder) ResetLast() {
 func (r *Recorder) leave(match func(*visit) bool, disconnect func(*visitor.Visitor)) {
 	now := r.Now()
 	r.visits = slices.DeleteFunc(r.visits, func(v *visit) bool {
-		if match(v) {
+		leaves := match(v)
+		if leaves {
 			r.over(v, now, Leaves, disconnect)
 		}
-		return match(v)
+		return leaves
 	})
 }
 

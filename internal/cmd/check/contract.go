@@ -139,19 +139,18 @@ func measureSlowPage(program *server.Program, s *server.Server) string {
 		time.Sleep(5 * time.Millisecond)
 	}
 	took := v.Took()
-	switch {
-	case v.Status() != "200" || took < least:
+	if v.Status() != "200" || took < least {
 		gets := "no reply"
 		if took > 0 {
 			gets = fmt.Sprintf("%s after %v", v.Status(), took.Round(time.Millisecond))
 		}
 		return fmt.Sprintf("It has no slow page: GET %s gets %s. If another page is slow, say which: SLOW=/path.", program.SlowPage, gets)
-	case took > 10*time.Second:
-		program.SlowTakes = took - took/20 // the next time may be a little shorter
+	}
+	program.SlowTakes = took - took/20 // the next time may be a little shorter
+	if took > 10*time.Second {
 		return fmt.Sprintf("GET %s takes %v: a page of two to five seconds would do, and be decided sooner.",
 			program.SlowPage, took.Round(time.Second))
 	}
-	program.SlowTakes = took - took/20
 	return fmt.Sprintf("GET %s takes %v.", program.SlowPage, took.Round(100*time.Millisecond))
 }
 
