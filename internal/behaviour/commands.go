@@ -440,14 +440,14 @@ type counter struct {
 }
 
 var counters = map[string]counter{
-	"threads":     {"The server has %d threads", func(r *run) (int, error) { return r.srv.Threads() }},
-	"descriptors": {"The server has %d descriptors", func(r *run) (int, error) { return r.srv.Descriptors() }},
+	"threads":     {"The server has %d threads", func(r *run) (int, error) { return r.srv.Count(server.Threads) }},
+	"descriptors": {"The server has %d descriptors", func(r *run) (int, error) { return r.srv.Count(server.Descriptors) }},
 	"zombies": {"%d processes of the server's have ended, and it has not waited for them",
-		func(r *run) (int, error) { return r.srv.Zombies() }},
-	"MiB": {"The server holds %d MiB of memory",
-		func(r *run) (int, error) { n, _, err := r.srv.Memory(); return int(n >> 20), err }},
+		func(r *run) (int, error) { return r.srv.Count(server.Zombies) }},
+	"memory": {"The server holds %d MiB of memory",
+		func(r *run) (int, error) { n, err := r.srv.Count(server.Memory); return n >> 20, err }},
 	"address-space": {"The server has %d MiB of addresses", // with memory behind them or without
-		func(r *run) (int, error) { _, n, err := r.srv.Memory(); return int(n >> 20), err }},
+		func(r *run) (int, error) { n, err := r.srv.Count(server.Addresses); return n >> 20, err }},
 	"goroutines": {"The server has %d goroutines", func(r *run) (int, error) {
 		if !strings.Contains(r.srv.Log(), "\ngoroutine ") {
 			return 0, errors.New("it has printed no dump")
@@ -474,7 +474,7 @@ func remember(r *run, args []string) {
 func count(r *run, args []string) {
 	c, ok := counters[args[0]]
 	if !ok {
-		r.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|MiB|address-space|segments at-least|at-most N")
+		r.ts.Fatalf("usage: count threads|descriptors|zombies|goroutines|memory|address-space|segments at-least|at-most N")
 	}
 	if r.noted == nil && strings.HasPrefix(args[2], "+") {
 		r.ts.Fatalf("%s is more than there were at remember, which comes first", args[2])

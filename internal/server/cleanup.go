@@ -14,12 +14,11 @@ import (
 	"time"
 )
 
-// Nothing is left behind, however this process ends, by kill -9 as well. What it writes
-// is in one folder, TMPDIR, and each server leads a process group. A shell, the guard,
-// outlives this process: when its standard input ends, it kills the groups of the servers
-// that were running, and removes the folder. A process that has left its group, as one
-// that went into the background has, still has the folder's name in its environment:
-// Linux shows that, and the guard kills it as well.
+// Nothing is left behind, however this process ends, even by kill -9. All files are in one folder,
+// TMPDIR, and each server leads a process group. A shell, the guard, outlives this process: when its
+// standard input ends, it kills the groups of the servers that were running, and removes the folder.
+// A process that has left its group, because it went into the background, still has the folder's
+// name in its environment: Linux shows that, and the guard kills it too.
 const guardScript = `
 while read -r line; do kill=$line; done
 eval "$kill"
@@ -36,7 +35,7 @@ var (
 	alive, endAll = context.WithCancel(context.Background()) // until KillAll
 
 	guardMu sync.Mutex
-	groups  = map[string]bool{} // of the servers that run, as the shell's kill takes them
+	groups  = map[string]bool{} // of the running servers, as shell commands that kill them
 	folder  string              // TMPDIR, or "" if CleanUpAtEnd was not called
 )
 
@@ -44,10 +43,10 @@ var (
 // end.
 func KillAll() { endAll() }
 
-// CleanUpAtEnd makes a folder for temporary files, whose name begins with name, and sets
-// TMPDIR to it. When this process ends, however it ends, the folder is removed, and
-// whatever the servers have left behind is killed. cleanUp does so at once, and waits
-// until it is done. Call CleanUpAtEnd before a server is started.
+// CleanUpAtEnd makes a folder for temporary files, whose name begins with name, and sets TMPDIR
+// to it. When this process ends, however it ends, the folder is removed, and all processes of the
+// servers are killed. cleanUp does both at once, and returns when they are done. Call CleanUpAtEnd
+// before Start.
 func CleanUpAtEnd(name string) (cleanUp func(), err error) {
 	folder, err = os.MkdirTemp("", name)
 	if err != nil {
@@ -58,8 +57,7 @@ func CleanUpAtEnd(name string) (cleanUp func(), err error) {
 	return func() { g.Close() }, nil
 }
 
-// EndWithParent ends this process with status 1 as soon as the process that has started
-// it ends.
+// EndWithParent ends this process, with status 1, as soon as its parent ends.
 func EndWithParent() {
 	parent := os.Getppid()
 	go func() {
@@ -70,7 +68,7 @@ func EndWithParent() {
 	}()
 }
 
-// register adds a process group to those that the guard kills, or takes it away.
+// register tells the guard whether a process group is running.
 func register(group int, running bool) {
 	guardMu.Lock()
 	defer guardMu.Unlock()

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// changesPrograms matches the variables with which a runtime prints something else, takes
-// longer to end, or uses its memory in another way.
+// changesPrograms matches the variables that change what a runtime prints, how long it takes to
+// end, or how much memory it uses.
 var changesPrograms = regexp.MustCompile(`^(GODEBUG|GOTRACEBACK|GORACE|GOGC|GOMEMLIMIT|GOCOVERDIR|RUST_BACKTRACE|RUST_LIB_BACKTRACE)=`)
 
-// serverEnvironment returns an environment without what would change the verdict on a
-// server that is started with it.
+// serverEnvironment returns an environment for a server, without variables that would change the
+// verdict on it.
 func serverEnvironment(env []string) []string {
 	env = slices.DeleteFunc(env, changesPrograms.MatchString)
 	return append(env, "GORACE=atexit_sleep_ms=10") // the race detector sleeps for a second at the end
@@ -23,8 +23,8 @@ func serverEnvironment(env []string) []string {
 
 var coverFlags = regexp.MustCompile(`-cover\S*\s*`)
 
-// buildEnvironment returns the environment that servers are built with. A program that
-// is built to measure coverage prints more than others.
+// buildEnvironment returns the environment for go build. It turns coverage off: a program that
+// measures it prints more than others.
 func buildEnvironment() []string {
 	env := os.Environ()
 	for i, pair := range env {
@@ -35,12 +35,12 @@ func buildEnvironment() []string {
 	return env
 }
 
-// filesNeeded is how many files this process has open when the scripts are run at the same
-// time: their visitors, and what the servers print.
+// filesNeeded is how many files this process has open while it runs scripts at the same time:
+// connections of visitors, and pipes for the output of servers.
 const filesNeeded = 1000
 
-// AllowFiles lets this process and the servers open as many files as the system allows. It
-// is an error if that is not enough for the scripts.
+// AllowFiles raises the limit on open files, of this process and of the servers. It returns an
+// error if the system allows fewer than the scripts need.
 var AllowFiles = sync.OnceValue(func() error {
 	var limit syscall.Rlimit
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Quote returns what the server has printed, or the part of it that says most, to be
-// appended to a sentence.
+// Quote returns a sentence with what the server has printed, or the most telling part of it. It
+// begins with a blank.
 func (s *Server) Quote() string {
 	log := strings.TrimSpace(s.Log())
 	switch {
@@ -26,23 +26,22 @@ func (s *Server) Quote() string {
 	return " It printed:" + quoted
 }
 
-// lastWords matches the line with which the report of a crash begins, in the languages
-// that are most common.
-var lastWords = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|Exception in thread|Uncaught |` +
+// crash matches the first line of the report of a crash, in the most common languages.
+var crash = regexp.MustCompile(`(?m)^(Traceback \(most recent call last\)|Exception in thread|Uncaught |` +
 	`thread '.*panicked at|\*\* \(|.*\bError: |panic: |fatal error: |.*[Aa]ssertion .*failed)`)
 
-// Excerpt returns as many of the lines that a program has printed, each on a line of its
-// own. Where there are more, it begins with the last crash, if there is one, and leaves out
-// what is in the middle: the first line or the last ones say what went wrong.
-func Excerpt(printed string, most int) string {
+// Excerpt returns at most maxLines of the lines that a program has printed, each indented. If
+// there are more, it begins with the last crash, if there is one, and leaves out the middle: the
+// first line or the last ones say what went wrong.
+func Excerpt(printed string, maxLines int) string {
 	printed = strings.TrimSpace(printed)
 	lines := slices.Compact(strings.Split(printed, "\n"))
-	if crashes := lastWords.FindAllStringIndex(printed, -1); len(lines) > most && len(crashes) > 0 {
+	if crashes := crash.FindAllStringIndex(printed, -1); len(lines) > maxLines && len(crashes) > 0 {
 		printed = printed[crashes[len(crashes)-1][0]:]
 		lines = slices.Compact(strings.Split(printed, "\n"))
 	}
-	if n := len(lines) - most; n > 0 {
-		begin := most / 3
+	if n := len(lines) - maxLines; n > 0 {
+		begin := maxLines / 3
 		lines = slices.Concat(lines[:begin], []string{fmt.Sprintf("[%d lines]", n)}, lines[begin+n:])
 	}
 	var b strings.Builder
@@ -52,29 +51,29 @@ func Excerpt(printed string, most int) string {
 	return b.String()
 }
 
-// Log returns what the server has printed so far, both streams in one. What
-// goes beyond a megabyte is left out.
+// Log returns what the server has printed so far, both streams in one, up to a megabyte.
 func (s *Server) Log() string {
 	text := s.log.String()
-	return text[:min(len(text), mostOutput)]
+	return text[:min(len(text), maxOutput)]
 }
 
 // Flooded says whether the server has printed more than Log returns.
-func (s *Server) Flooded() bool { return len(s.log.String()) > mostOutput }
+func (s *Server) Flooded() bool { return len(s.log.String()) > maxOutput }
 
-// output keeps the first megabyte of what is written to it, and a byte more.
+// output keeps the first megabyte of what is written to it, and a byte more. It is safe for
+// concurrent use.
 type output struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
-	written chan struct{} // has one in it when something has been written
+	written chan struct{} // receives a value after a write
 }
 
-const mostOutput = 1 << 20
+const maxOutput = 1 << 20
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.text.Write(p[:min(len(p), mostOutput+1-o.text.Len())])
+	o.text.Write(p[:min(len(p), maxOutput+1-o.text.Len())])
 	select {
 	case o.written <- struct{}{}:
 	default:

@@ -36,14 +36,14 @@ func ProcessTree(roots ...int) Processes {
 	return pids
 }
 
-// CPU returns how much processor time the processes have used, in user and kernel
-// mode together, by the threads that have ended as well. It is exact to the
-// microsecond or better, unlike /proc/PID/stat, which counts in ticks of 10 ms. A
-// process that has ended counts for nothing; it is an error if all have.
+// CPU returns the processor time that the processes have used, in user and kernel mode together,
+// including threads that have ended. It is exact to the microsecond, unlike /proc/PID/stat, which
+// counts in ticks of 10 ms. It leaves out processes that have ended; if all have, the error is
+// os.ErrProcessDone.
 func (p Processes) CPU() (total time.Duration, err error) {
 	err = os.ErrProcessDone
 	for _, pid := range p {
-		// A process has a clock, which others may read: see clock_getcpuclockid(3).
+		// Every process has a clock that others may read: see clock_getcpuclockid(3).
 		const schedClock = 2
 		clock := ^pid<<3 | schedClock
 		var used syscall.Timespec
@@ -55,9 +55,9 @@ func (p Processes) CPU() (total time.Duration, err error) {
 	return total, err
 }
 
-// Asleep says whether every thread of the processes is asleep, so that nothing happens
-// in them until something comes from outside or a timer runs out. A thread that has
-// ended counts for nothing; it is an error if all have.
+// Asleep says whether every thread of the processes is asleep, so that nothing happens in them
+// until something comes from outside or a timer runs out. It leaves out threads that have ended; if
+// all have, the error is os.ErrProcessDone.
 func (p Processes) Asleep() (bool, error) {
 	err := os.ErrProcessDone
 	for _, pid := range p {
@@ -87,7 +87,7 @@ func ofThreads(pid int, name string) (files []string) {
 // readStat returns the state from a file such as /proc/PID/stat, and the fields that
 // follow it; the state is empty if the process or thread has ended.
 func readStat(file string) (state string, rest string) {
-	// This is read most often of all: the calls themselves are half the price of os.ReadFile.
+	// No other file is read as often: system calls take half the time of os.ReadFile.
 	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return "", ""
@@ -102,9 +102,6 @@ func readStat(file string) (state string, rest string) {
 	return state, rest
 }
 
-// kernelKnowsBest says that the kernel is asked rather than the server.
-const kernelKnowsBest = true
-
 // A kernelView is a server as Linux's kernel sees it, in /proc and by netlink.
 type kernelView struct {
 	pid  int
@@ -113,39 +110,51 @@ type kernelView struct {
 
 func newKernelView(pid int, tree *Tree) view { return kernelView{pid, tree} }
 
-// cpu does not search for new processes. Whoever started one has worked, and a server that has worked
-// counts as quiet only after asleep, which does search.
+// cpu does not search for new processes. A server that has started one has used processor time,
+// and counts as quiet only after asleep, which does search.
 func (k kernelView) cpu() (time.Duration, error) { return k.tree.Known().CPU() }
 
-func (k kernelView) asleep() (bool, error)     { return k.tree.Processes().Asleep() }
-func (k kernelView) threads() (int, error)     { return k.count("task") }
-func (k kernelView) descriptors() (int, error) { return k.count("fd") }
+func (k kernelView) asleep() (bool, error) { return k.tree.Processes().Asleep() }
 
-// count counts the entries of a folder in /proc/PID.
-func (k kernelView) count(folder string) (int, error) {
-	n := 0
+func (k kernelView) count(what Resource) (n int, err error) {
+	switch what {
+	case Threads:
+		return k.entries("task")
+	case Descriptors:
+		return k.entries("fd")
+	case Zombies:
+		for _, pid := range ProcessTree(k.pid)[1:] {
+			if state, _ := readStat(fmt.Sprintf("/proc/%d/stat", pid)); state == "Z" {
+				n++
+			}
+		}
+		return n, nil
+	}
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", k.pid))
+	var addresses, resident int // in pages
+	if err == nil {
+		_, err = fmt.Sscan(string(statm), &addresses, &resident)
+	}
+	if what == Memory {
+		return resident * os.Getpagesize(), err
+	}
+	return addresses * os.Getpagesize(), err
+}
+
+// entries returns how many entries a folder in /proc/PID has, of all processes together.
+func (k kernelView) entries(folder string) (n int, err error) {
 	for _, pid := range k.tree.Processes() {
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
 		if err != nil && pid == k.pid {
-			return 0, err // of a descendant it means that it has just ended
+			return 0, err // but a descendant may have ended
 		}
 		n += len(entries)
 	}
 	return n, nil
 }
 
-func (k kernelView) zombies() (int, error) {
-	n := 0
-	for _, pid := range ProcessTree(k.pid)[1:] {
-		if state, _ := readStat(fmt.Sprintf("/proc/%d/stat", pid)); state == "Z" {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// ending says whether the process has ended or is about to: the kernel marks a process
-// that ends before it closes its connections.
+// ending says whether the process has ended or is about to: the kernel marks it before it closes
+// its connections.
 func (k kernelView) ending() bool {
 	state, rest := readStat(fmt.Sprintf("/proc/%d/stat", k.pid))
 	if state == "" {
@@ -156,30 +165,21 @@ func (k kernelView) ending() bool {
 	return err == nil && flags&exiting != 0
 }
 
-func (k kernelView) memory() (resident, addresses int64, err error) {
-	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", k.pid))
-	if err == nil {
-		_, err = fmt.Sscan(string(statm), &addresses, &resident)
-	}
-	page := int64(os.Getpagesize())
-	return resident * page, addresses * page, err
-}
-
 func (k kernelView) limitFiles(n int) error {
 	for _, pid := range ProcessTree(k.pid) {
-		most := max(n, 0)
+		files := max(n, 0)
 		isOpen := func(fd int) bool {
 			_, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, fd))
 			return err == nil
 		}
-		for n < 0 && isOpen(most) { // the limit is on the numbers of descriptors
-			most++
+		for n < 0 && isOpen(files) { // the limit is on the numbers of descriptors
+			files++
 		}
 		var limit syscall.Rlimit
 		if err := prlimit(pid, nil, &limit); err != nil {
 			return err
 		}
-		limit.Cur = min(uint64(most), limit.Max)
+		limit.Cur = min(uint64(files), limit.Max)
 		if err := prlimit(pid, &limit, nil); err != nil {
 			return err
 		}

@@ -1,8 +1,8 @@
-// Package server runs a web server as a process of its own: one of the stages,
-// or whatever a reader has written. program.go says which program, start.go starts it
-// and waits until it listens, output.go has what it prints, tree.go, proc_*.go and
-// sockdiag_linux.go look at it as the operating system sees it, wait.go waits for it,
-// server.go ends it, and cleanup.go leaves nothing behind.
+// Package server runs a web server as a process of its own: one of the stages, or a program
+// that a reader has written. In the order of their work: program.go names and builds the program,
+// start.go starts it and waits until it listens, output.go keeps what it prints, view.go observes it
+// (by the kernel in proc_linux.go and sockdiag_linux.go, or by report.go, which asks the server itself),
+// wait.go waits for it, server.go ends it, and cleanup.go leaves nothing behind.
 package server
 
 import (
@@ -19,7 +19,8 @@ import (
 	"time"
 )
 
-// A Program is a server that can be started, any number of times.
+// A Program is a server that can be started, any number of times. Its methods are safe for
+// concurrent use; set the fields before the first call.
 type Program struct {
 	// Name is what the caller called it.
 	Name string
@@ -28,15 +29,15 @@ type Program struct {
 	Go bool
 	// Folder is the folder that its source is in, if it was built from one.
 	Folder string
-	// Reports says that package selfreport is in the program.
+	// Reports says that package selfreport is linked into the program.
 	Reports bool
 
-	// At is where the program listens whatever it is told, as in "127.0.0.1:7878", or "".
-	// It is then started as it stands, with no flags.
+	// At is the address of a program that has one of its own, as in "127.0.0.1:7878", or "".
+	// Such a program is started as it stands, with no flags.
 	At string
 	// SlowPage is the path of the page that takes long.
 	SlowPage string
-	// SlowTakes is how long that page takes, if the program cannot be told; see CanTell.
+	// SlowTakes is how long that page takes, if this cannot be set; see CanTell.
 	SlowTakes time.Duration
 
 	argv    []string
@@ -56,11 +57,9 @@ func (e *BuildError) Error() string {
 	return fmt.Sprintf("%s does not build:%s", e.Folder, strings.ReplaceAll(said, "\n", "\n\t"))
 }
 
-// Open makes a Program of a folder that holds a Go main package, which it
-// builds, with more flags for go build if there are any; or else of a command
-// line, which the shell takes apart and replaces itself with. Such a folder may be the
-// command of a command line as well. Close the
-// Program when done. The error is a *BuildError if the compiler has found it.
+// Open makes a Program of a folder that holds a Go main package, or of a command line for the
+// shell, whose first word may be such a folder. It builds the folder, with buildFlags for go build.
+// Close the Program when done. If the source does not compile the error is a *BuildError.
 //
 // Where the command line names {port} or {addr}, {slow} or {patience}, {slow-seconds} or
 // {patience-seconds}, Start puts the values there, and adds no flags.
@@ -105,8 +104,8 @@ func (p *Program) setCommand(command string) {
 
 var placeholder = regexp.MustCompile(`\{(port|addr|(slow|patience)(-seconds)?)\}`)
 
-// CanTell says whether the program can be told the value of a flag of the stages: addr,
-// slow or patience. If not, it has a value of its own.
+// CanTell says whether the caller can set the value of a flag of the stages: addr, slow or
+// patience. If not, the program has a value of its own.
 func (p *Program) CanTell(flag string) bool {
 	switch {
 	case flag == "addr" && strings.Contains(p.command, "{port}"):
@@ -117,8 +116,8 @@ func (p *Program) CanTell(flag string) bool {
 	return p.At == ""
 }
 
-// arguments returns the command line for a server that is to listen on addr, with flags
-// as "-slow", "300ms".
+// arguments returns the command line of a server that listens on addr, with flags such as
+// "-slow", "300ms".
 func (p *Program) arguments(addr string, flags []string) []string {
 	if !placeholder.MatchString(p.command) {
 		if p.At != "" {
@@ -163,7 +162,7 @@ func build(spec string, flags []string) (*Program, error) {
 		if err == nil {
 			_, err = goBuild(with)
 		}
-		reports = err == nil // otherwise the compiler is to speak of the package as it is
+		reports = err == nil // if not, the next build reports the errors of the package as it is
 	}
 	if !reports {
 		if out, err := goBuild(flags); err != nil {

@@ -58,12 +58,12 @@ func addReports(folder, temp string, flags []string) ([]string, error) {
 	return append(slices.Clone(flags), "-overlay="+list), os.WriteFile(list, all, 0o666)
 }
 
-// A selfView is a server that is asked itself, by package selfreport.
+// A selfView asks a server itself: package selfreport answers.
 type selfView struct {
 	blindView
 	mu     sync.Mutex
 	conn   *os.File
-	silent atomic.Bool // it is not to be asked any more
+	silent atomic.Bool // no more questions
 }
 
 // reports says whether the server is asked itself.
@@ -72,8 +72,8 @@ func (s *Server) reports() bool {
 	return asked && !self.silent.Load()
 }
 
-// silence returns when no question is left without an answer, and prevents new ones. A
-// runtime that is asked while it prints all goroutines before it ends may crash.
+// silence prevents new questions, and returns when none is waiting for its answer. A runtime may
+// crash if it is asked while it prints all goroutines at its end.
 func (v *selfView) silence() {
 	v.silent.Store(true)
 	v.mu.Lock()
@@ -107,11 +107,11 @@ func (v *selfView) Close() {
 	}
 }
 
-// latestReport is how long an answer may take: as long as a server may get no processor.
-const latestReport = 10 * time.Second
+// maxAnswerTime is how long an answer may take: the server may have to wait for a processor.
+const maxAnswerTime = 10 * time.Second
 
-// ask asks the server; selfreport says what. The error is os.ErrProcessDone if the server
-// has ended.
+// ask sends a question to the server: see selfreport. The error is os.ErrProcessDone if the server
+// has ended, and errors.ErrUnsupported after silence.
 func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -120,12 +120,12 @@ func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
 	}
 	question := binary.NativeEndian.AppendUint64([]byte{what}, uint64(arg))
 	b := make([]byte, 24)
-	v.conn.SetDeadline(time.Now().Add(latestReport))
+	v.conn.SetDeadline(time.Now().Add(maxAnswerTime))
 	if _, err = v.conn.Write(question); err == nil {
 		_, err = io.ReadFull(v.conn, b)
 	}
 	if err != nil {
-		v.conn.Close() // a late answer would be taken for another one
+		v.conn.Close() // a late answer would be read as the next one
 		return answer, os.ErrProcessDone
 	}
 	for i := range answer {
@@ -144,32 +144,14 @@ func (v *selfView) asleep() (bool, error) {
 	return err == nil && a[0] == 0, err
 }
 
-func (v *selfView) threads() (int, error) {
+func (v *selfView) count(what Resource) (int, error) {
 	a, err := v.ask('c', 0)
-	return a[0], err
-}
-
-func (v *selfView) descriptors() (int, error) {
-	a, err := v.ask('c', 0)
-	return a[1], err
-}
-
-func (v *selfView) memory() (resident, addresses int64, err error) {
-	a, err := v.ask('c', 0)
-	return int64(a[2]), 0, err
+	return a[slices.Index([]Resource{Threads, Descriptors, Memory}, what)], err
 }
 
 func (v *selfView) visitor(conn net.Conn) (accepted bool, unread int, err error) {
 	a, err := v.ask('v', conn.LocalAddr().(*net.TCPAddr).Port)
 	return a[0] == 1, a[1], err
-}
-
-func (v *selfView) limitFiles(n int) error {
-	a, err := v.ask('l', n)
-	if err == nil && a[0] != 0 {
-		err = os.NewSyscallError("setrlimit", syscall.Errno(a[0]))
-	}
-	return err
 }
 
 // ending says whether the server has closed its end, which it does when it ends, and

@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// A Server is a running Program, the leader of a process group of its own.
+// A Server is a running Program, the leader of a process group of its own. Its methods are safe
+// for concurrent use.
 type Server struct {
 	// Addr is where it listens, as in "127.0.0.1:40123".
 	Addr string
-	// Announced says whether it has printed that it is listening.
+	// Announced says whether it has printed where it listens.
 	Announced bool
 	// PID is the process, and its group.
 	PID int
 
 	program  *Program
 	view     view
-	tree     *Tree // its processes; one that was built from a folder of Go is taken to start none
+	tree     *Tree // its processes; a program built from Go source is assumed to start no others
 	log      output
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
@@ -30,7 +31,7 @@ type Server struct {
 	visitors atomic.Int64 // see Expect
 
 	groupMu sync.Mutex
-	reaped  bool // the process group may be another one
+	reaped  bool // the number of the group may belong to another one now
 }
 
 // Exited says whether the server's process has ended.
@@ -43,7 +44,7 @@ func (s *Server) Exited() bool {
 	}
 }
 
-// Succeeded says whether the server has ended, and with status 0.
+// Succeeded says whether the server has ended with status 0.
 func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
 
 // Signal sends sig to the server's process group. The error is os.ErrProcessDone if the
@@ -60,16 +61,16 @@ func (s *Server) Signal(sig syscall.Signal) error {
 	return syscall.Kill(-s.PID, sig)
 }
 
-// Kill ends the server, and whatever is in its process group, and returns when that is
-// done. It may be called again.
+// Kill kills the server and its process group, and returns when it has ended. It may be called
+// again.
 func (s *Server) Kill() {
 	s.Signal(syscall.SIGKILL)
 	<-s.exited
 }
 
-// reap waits for the end of the server's process, kills what it has left behind in its
-// group, and reads the rest of what was printed. After that nothing is sent to the group,
-// whose number may be given to another one.
+// reap waits for the end of the server's process, kills the processes that are left in its
+// group, and reads the rest of the output. After that no signal is sent to the group: its number may
+// belong to another one.
 func (s *Server) reap(cmd *exec.Cmd, printed *os.File) {
 	copied := make(chan bool)
 	go func() {

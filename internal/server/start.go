@@ -19,39 +19,38 @@ import (
 
 // Options say how to start a Program.
 type Options struct {
-	Args     []string  // flags of the stages, after -addr, as "-slow", "300ms"
+	Args     []string  // flags of the stages, after -addr, such as "-slow", "300ms"
 	Files    int       // the limit on open files (ulimit -n); 0 leaves it as it is
 	Dir      string    // the working directory
 	Env      []string  // additions to the environment
 	Deadline time.Time // when to give up waiting for the server, if not zero
-	// Extra are open files that the server has as descriptors 3, 4 and so on.
+	// Extra are open files that the server inherits as descriptors 3, 4 and so on.
 	Extra []*os.File
 }
 
-// A StartError says what a server did instead of listening where it was told.
+// A StartError says what a server did instead of listening at its address.
 type StartError struct {
 	Text  string   // whole sentences, with what the server has printed
 	Ended bool     // the server has ended by itself
-	Found []string // addresses where it listens instead, as far as the system tells
+	Found []string // other addresses where it listens, as far as the system tells
 }
 
 func (e *StartError) Error() string { return e.Text }
 
-// Start starts the program and returns once it listens. Whoever calls it ends
-// the server, with Kill at the latest; should the calling process die first,
-// however it dies, the server is killed all the same.
+// Start starts the program and returns once it listens. The caller ends the server, with Kill
+// at the latest. If the calling process dies first, even by kill -9, the server is killed too.
 //
-// A program that is given -addr is told to take any free port, and has to say which. Of one
-// whose command names {port} or {addr}, or that has a port of its own, the port is known: it
-// listens once that port accepts connections. The error is a *StartError if the server ran,
-// and did not listen.
+// A program that takes -addr is told to listen on any free port, and has to print which one. If
+// the command names {port} or {addr}, or the program has a port of its own, the port is known, and the
+// server listens once that port accepts connections. If the server ran and did not listen, the error
+// is a *StartError.
 func (p *Program) Start(opt Options) (*Server, error) {
-	addr, says := "127.0.0.1:0", true // whether it has to say where it listens
+	addr, prints := "127.0.0.1:0", true // whether it has to print where it listens
 	if strings.Contains(p.command, "{port}") || strings.Contains(p.command, "{addr}") {
-		addr, says = freePort(), false
+		addr, prints = freePort(), false
 	}
 	if p.At != "" {
-		addr, says = p.At, false
+		addr, prints = p.At, false
 		if accepts(addr) {
 			return nil, &StartError{Text: fmt.Sprintf("Somebody listens on %s before %s is started: another program, "+
 				"or one of its processes that is still running.", addr, p.Name)}
@@ -66,7 +65,7 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if says {
+	if prints {
 		err = s.awaitLine(p, argv[len(p.argv):])
 	} else {
 		err = s.awaitPort(p, addr)
@@ -79,15 +78,15 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	return s, nil
 }
 
-// The port ends where something else begins, be it the end of the line; what has not
-// ended may be half a port.
+// Require a character after the port that is not a digit: more digits may follow.
 var listening = regexp.MustCompile(`listening on http://((?:\[[^\s\]]+\]|[^\s/:\[\]]+):\d+)\D`)
 
-// defaultAddr is where a stage listens that is not told where. No system gives its port to
-// a server that asks for any port.
+// defaultAddr is where a stage listens without -addr. No system gives its port to a server
+// that asks for any port.
 const defaultAddr = "127.0.0.1:7878"
 
-// awaitLine waits until the server says where it listens. It was started with the flags.
+// awaitLine waits until the server prints where it listens. An error names flags, with which it
+// was started.
 func (s *Server) awaitLine(p *Program, flags []string) error {
 	s.Await(giveUpStart, func() bool {
 		return listening.MatchString(s.Log()) || s.Exited() || s.Flooded()
@@ -130,9 +129,8 @@ func (s *Server) awaitPort(p *Program, addr string) error {
 	return nil
 }
 
-// acceptsAt says whether the server listens at the address. On Linux the kernel knows.
-// Elsewhere somebody connects and asks for the home page: who leaves without a word is not
-// understood by all servers.
+// acceptsAt says whether the server listens at the address. On Linux the kernel knows. On other
+// systems it asks for the home page: some servers end if a visitor leaves without a request.
 func (s *Server) acceptsAt(addr string) bool {
 	listeners, err := ProcessTree(s.PID).listeners()
 	for _, l := range listeners {
@@ -154,8 +152,8 @@ func (s *Server) acceptsAt(addr string) bool {
 	return true
 }
 
-// killListening kills the server and returns the addresses where it was listening, as far
-// as the system tells. Where it tells nothing, it may have been at the stages' own.
+// killListening kills the server and returns the addresses where it was listening. If the system
+// does not tell, it tries the address that the stages have without -addr.
 func (s *Server) killListening() (addrs []string) {
 	listeners, err := ProcessTree(s.PID).listeners()
 	for _, l := range listeners {
@@ -169,7 +167,7 @@ func (s *Server) killListening() (addrs []string) {
 	return addrs
 }
 
-// accepts says whether anybody listens at the address.
+// accepts says whether any process listens at the address.
 func accepts(addr string) bool {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err == nil {
@@ -212,16 +210,16 @@ func (s *Server) Backlog() (int, error) {
 	return 0, err
 }
 
-// nextPort is the one that freePort tries next. The ports are below those that systems
-// give to visitors, and to servers that ask for any.
+// nextPort is the port that freePort tries next. Systems give higher ports to visitors, and to
+// servers that ask for any port.
 var nextPort = func() *atomic.Int32 {
 	port := new(atomic.Int32)
 	port.Store(10000 + rand.Int32N(20000))
 	return port
 }()
 
-// freePort returns an address of this machine where nobody listens, and which it has not
-// returned before.
+// freePort returns an address of this machine where no process listens. It returns no address
+// twice.
 func freePort() string {
 	for {
 		addr := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
@@ -232,7 +230,7 @@ func freePort() string {
 	}
 }
 
-// launch starts a process and sees to its output and its end.
+// launch starts a process, and collects its output and its status.
 func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	s := &Server{program: p, exited: make(chan struct{}), deadline: opt.Deadline}
 	s.log.written = make(chan struct{}, 1)
@@ -248,8 +246,8 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.Env = append(serverEnvironment(cmd.Environ()), opt.Env...)
 	cmd.ExtraFiles = slices.Clone(opt.Extra)
 	self, selfEnd, err := p.newSelfView(cmd)
-	// What a shell starts with & ignores Ctrl-C, and so would a server: it inherits that,
-	// but no handler.
+	// A program that a shell starts with & ignores Ctrl-C, and its children inherit that. They do
+	// not inherit a handler.
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}

@@ -1,11 +1,11 @@
-// Package selfreport lets a server of Go say what it is doing, on systems whose kernel
-// does not tell others. It is linked into the tests of the stages, where the test binary is
-// the server, and laid over the package of a server that is built from its source: so it
-// is one file, imports the standard library alone, and its names begin with selfReport.
+// Package selfreport lets a Go server report what it is doing, on systems whose kernel does not
+// tell. It is linked into the tests of the stages, where the test binary is the server, and added to
+// the package of a server that is built from its source. So it is one file, imports only the standard
+// library, and its names begin with selfReport.
 //
-// It does nothing unless the environment has SELF_REPORT_FD, the descriptor over which it
-// is asked. While it waits to be asked it holds no thread. It allocates next to nothing,
-// so as not to bring about a garbage collection.
+// It does nothing unless the environment has SELF_REPORT_FD, the descriptor over which the questions
+// come. While it waits for one it holds no thread. It allocates next to nothing, so as not to start a
+// garbage collection.
 package selfreport
 
 import (
@@ -32,13 +32,13 @@ func init() {
 	go selfReport(os.NewFile(uintptr(fd), "self-report"))
 }
 
-// selfReport answers questions until nobody asks any more. A question is a letter and a
-// number, and an answer three numbers. The poller tells this goroutine that there is a
-// question no earlier than it tells others of what came before it: whichever goroutine
-// still waits in the poller when the answer is given had nothing to read.
+// selfReport answers questions until the other end is closed. A question is a letter and a number,
+// an answer three numbers. The poller does not wake this goroutine for a question before it has woken
+// others for earlier input: a goroutine that still waits in the poller when the answer is written had
+// nothing to read.
 func selfReport(conn *os.File) {
 	question, answer := make([]byte, 9), make([]byte, 24)
-	used := time.Duration(0) // by these answers, which is no work of the server's
+	used := time.Duration(0) // for these answers, which are not the server's work
 	for {
 		if _, err := io.ReadFull(conn, question); err != nil {
 			return
@@ -54,10 +54,8 @@ func selfReport(conn *os.File) {
 			a, b = selfReportVisitor(uint16(arg))
 		case 'c': // counts
 			a, _ = runtime.ThreadCreateProfile(nil)
-			b, _ = selfReportFiles()
+			b = selfReportFiles()
 			c = selfReportMemory()
-		case 'l': // set the limit on open files; -1: to those that there are
-			a = selfReportLimit(arg)
 		}
 		for i, n := range [...]int{a, b, c} {
 			binary.NativeEndian.PutUint64(answer[8*i:], uint64(n))
@@ -69,10 +67,10 @@ func selfReport(conn *os.File) {
 	}
 }
 
-var selfReportText [8 << 20]byte // takes up memory only as far as it has been written to
+var selfReportText [8 << 20]byte // only the pages written to take up memory
 
-// selfReportBusy returns how many goroutines run or could run, beside this one, which
-// comes first. One that is in a system call counts as waiting there.
+// selfReportBusy returns how many goroutines other than this one, which is the first, run or are
+// ready to run. A goroutine in a system call counts as waiting.
 func selfReportBusy() (busy int) {
 	text := selfReportText[:runtime.Stack(selfReportText[:], true)]
 	for {
@@ -97,12 +95,12 @@ func selfReportCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-const selfReportMost = 4096 // descriptors that are looked at
+const selfReportDescriptors = 4096 // how many are examined
 
-// selfReportVisitor says whether the connection with a visitor, who is known by the port,
-// has been accepted, and how many bytes of it have not been read.
+// selfReportVisitor says whether the connection with the visitor at this port has been accepted (1
+// or 0), and how many bytes of it have not been read.
 func selfReportVisitor(port uint16) (accepted, unread int) {
-	for fd := range selfReportMost {
+	for fd := range selfReportDescriptors {
 		switch peer, _ := syscall.Getpeername(fd); peer := peer.(type) {
 		case *syscall.SockaddrInet4:
 			accepted = selfReportSame(peer.Port, port)
@@ -129,19 +127,15 @@ func selfReportSame(a int, b uint16) int {
 	return 0
 }
 
-// selfReportFiles returns how many descriptors are open, and the lowest number of one that
-// is not.
-func selfReportFiles() (open, free int) {
-	free = selfReportMost
+// selfReportFiles returns how many descriptors are open.
+func selfReportFiles() (open int) {
 	var stat syscall.Stat_t
-	for fd := range selfReportMost {
+	for fd := range selfReportDescriptors {
 		if syscall.Fstat(fd, &stat) != syscall.EBADF {
 			open++
-		} else {
-			free = min(free, fd)
 		}
 	}
-	return open, free
+	return open
 }
 
 // selfReportMemory returns how many bytes the runtime has from the system.
@@ -150,22 +144,3 @@ func selfReportMemory() int {
 	metrics.Read(samples)
 	return int(samples[0].Value.Uint64() - samples[1].Value.Uint64())
 }
-
-// selfReportLimit sets the soft limit on open files, and returns the number of the error
-// if it cannot.
-func selfReportLimit(n int) int {
-	if n < 0 {
-		_, n = selfReportFiles()
-	}
-	var limit syscall.Rlimit
-	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
-	if err == nil {
-		limit.Cur = min(limit.Max, selfReportCur(n, limit.Cur))
-		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
-	}
-	errno, _ := err.(syscall.Errno)
-	return int(errno)
-}
-
-// selfReportCur makes n a number of the type that limits have, which systems do not agree on.
-func selfReportCur[T int64 | uint64](n int, _ T) T { return T(n) }

@@ -198,8 +198,8 @@ func BenchmarkSilent(b *testing.B) {
 
 func reportSilent(b *testing.B, s *server.Server, silent int) {
 	s.AwaitQuiet(server.SettleTime)
-	memoryBefore, _, _ := s.Memory()
-	descriptorsBefore, _ := s.Descriptors()
+	memoryBefore, _ := s.Count(server.Memory)
+	descriptorsBefore, _ := s.Count(server.Descriptors)
 	var last *visitor.Visitor
 	for range silent {
 		last = visitor.ConnectAfter(last, "silent", s.Addr)
@@ -213,9 +213,9 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 	for start := time.Now(); !s.Exited() && !s.AwaitQuiet(server.SettleTime) && time.Since(start) < giveUp; {
 		// A server that dies prints all of its goroutines first.
 	}
-	threads, threadsErr := s.Threads()
-	memory, _, _ := s.Memory()
-	descriptors, _ := s.Descriptors()
+	threads, threadsErr := s.Count(server.Threads)
+	memory, _ := s.Count(server.Memory)
+	descriptors, _ := s.Count(server.Descriptors)
 
 	prompt := visitor.Connect("prompt", s.Addr)
 	defer prompt.Close()

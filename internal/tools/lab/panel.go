@@ -69,7 +69,7 @@ type run struct {
 	interrupted int64              // when the server was signalled, or 0
 	dumps       int                // how often the server has reported its goroutines
 	next        time.Time          // when the server is to be observed
-	memory      int64              // the least without visitors
+	memory      int                // the least without visitors
 	threads     int                // without visitors, at first
 }
 
@@ -347,8 +347,8 @@ func (p *panel) failed(err error) {
 // long as that took.
 func (p *panel) observe(now time.Time) {
 	s, here := &p.seen, p.recorder.Here()
-	s.Threads, _ = p.server.Threads()
-	memory, _, _ := p.server.Memory()
+	s.Threads, _ = p.server.Count(server.Threads)
+	memory, _ := p.server.Count(server.Memory)
 	if here == 0 {
 		p.memory, p.threads = min(memory, cmp.Or(p.memory, memory)), cmp.Or(p.threads, s.Threads)
 	}
@@ -362,7 +362,7 @@ func (p *panel) observe(now time.Time) {
 	const few = 20 // visitors, with whom the memory of each cannot be measured
 	if s.Each = 0; s.Accepted >= few {
 		const exact = 100 // bytes
-		s.Each = max(int(memory-p.memory)/s.Accepted, 0) / exact * exact
+		s.Each = max((memory-p.memory)/s.Accepted, 0) / exact * exact
 	}
 	s.Status = ""
 	// A server that prints where its goroutines are, however many, is about to end by itself.

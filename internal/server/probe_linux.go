@@ -1,4 +1,4 @@
-//go:build (linux || darwin) && !portable
+//go:build !portable
 
 package server
 
@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// probe returns what the kernel tells of other processes. It believes only what is true of
-// a connection within this process, of this process, and of one that sleeps: some kernels
-// have no netlink, or no /proc, or one that always says the same.
+// probe returns what the kernel tells of other processes, by the names that Sees takes. It tries
+// each on this process, a connection within it, and a process that sleeps: some kernels have no
+// netlink, no /proc, or a /proc that always says the same.
 func probe() map[string]bool {
 	sleeper := exec.Command("sleep", "60")
 	if sleeper.Start() != nil {
@@ -25,12 +25,13 @@ func probe() map[string]bool {
 		sleeper.Wait()
 	}()
 	self, other := viewOf(os.Getpid()), viewOf(sleeper.Process.Pid)
-	threads, _ := self.threads()
+	threads, _ := self.count(Threads)
 	created, _ := runtime.ThreadCreateProfile(nil)
-	resident, addresses, _ := self.memory()
-	before, _ := self.descriptors()
+	resident, _ := self.count(Memory)
+	addresses, _ := self.count(Addresses)
+	before, _ := self.count(Descriptors)
 	file, err := os.Open(os.DevNull)
-	after, _ := self.descriptors()
+	after, _ := self.count(Descriptors)
 	if err == nil {
 		file.Close()
 	}
@@ -42,7 +43,7 @@ func probe() map[string]bool {
 		"threads":       threads > 0 && threads <= created,
 		"descriptors":   after > 0 && after >= before, // others may come and go
 		"zombies":       slices.Contains(ProcessTree(os.Getpid()), sleeper.Process.Pid),
-		"MiB":           resident > 1<<20,
+		"memory":        resident > 1<<20,
 		"address-space": addresses >= resident && addresses > 0,
 		"file-limit":    other.limitFiles(100) == nil,
 	}
