@@ -76,7 +76,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	screen := screen.New(os.Stdout)
-	style := timeline.Style{Width: screen.Width, Color: screen.Color, ASCII: asciiOnly()}
+	style := timeline.Style{Width: screen.Width, Color: screen.Live && os.Getenv("NO_COLOR") == "", ASCII: asciiOnly()}
 	for i, spec := range specs {
 		r, err := record(spec)
 		if len(r.Events) > 0 && ctx.Err() == nil {

@@ -78,8 +78,8 @@ func (l *lab) watch() {
 	states := make([]string, len(l.panels))
 	for range time.Tick(250 * time.Millisecond) {
 		for i, p := range l.panels {
-			state, err := watch.Fingerprint(p.Stage.Folder)
-			if states[i] != state && states[i] != "" && err == nil {
+			state := watch.Fingerprint(p.Stage.Folder)
+			if states[i] != state && states[i] != "" && state != "" {
 				l.end(errors.New("A file was saved meanwhile."))
 				p.calls <- func() { p.rebuild(true) }
 			}
