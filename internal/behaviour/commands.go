@@ -414,7 +414,11 @@ func closeConn(r *run, args []string) { r.disconnect(r.named(args[0]), (*visitor
 func reset(r *run, args []string) { r.disconnect(r.named(args[0]), (*visitor.Visitor).Reset) }
 
 func cannotConnect(r *run, args []string) {
-	r.srv.AwaitQuiet(server.SettleTime) // then it has done what it does on a signal
+	quiet := server.SettleTime
+	if !r.program.Sees("processor") {
+		quiet *= 10 // the thread that gets the signal may not have run yet
+	}
+	r.srv.AwaitQuiet(quiet) // then it has done what it does on a signal
 	addr := r.srv.Addr
 	if len(args) == 1 {
 		_, port, _ := net.SplitHostPort(addr)

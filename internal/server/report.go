@@ -63,7 +63,7 @@ type selfView struct {
 	blindView
 	mu     sync.Mutex
 	conn   *os.File
-	silent atomic.Bool // no more questions
+	silent atomic.Bool // no questions: the server is halted, or prints its goroutines
 }
 
 // reports says whether the server is asked itself.

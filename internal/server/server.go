@@ -50,8 +50,13 @@ func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
 // Signal sends sig to the server's process group. The error is os.ErrProcessDone if the
 // server has ended.
 func (s *Server) Signal(sig syscall.Signal) error {
-	if self, asked := s.view.(*selfView); asked && sig == syscall.SIGQUIT {
-		self.silence()
+	if self, asked := s.view.(*selfView); asked {
+		switch sig {
+		case syscall.SIGQUIT, syscall.SIGSTOP:
+			self.silence()
+		case syscall.SIGCONT:
+			self.silent.Store(false)
+		}
 	}
 	s.groupMu.Lock()
 	defer s.groupMu.Unlock()

@@ -61,8 +61,8 @@ func (p *Program) Sees(what string) bool {
 	return kernelSees()[what]
 }
 
-// Sees says whether something can be seen of the server: see Program.Sees. After SIGQUIT a server
-// is not asked itself any more.
+// Sees says whether something can be seen of the server: see Program.Sees. A server is not asked
+// itself after SIGQUIT, nor between SIGSTOP and SIGCONT.
 func (s *Server) Sees(what string) bool {
 	self, asked := s.view.(*selfView)
 	return !(asked && self.silent.Load()) && s.program.Sees(what)
