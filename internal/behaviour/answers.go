@@ -21,9 +21,9 @@ func answer(r *run, args []string) {
 	statuses := strings.Split(args[1], "|")
 	visitors := r.named(args[0])
 	for _, v := range visitors {
-		over := r.await(func() bool { return v.Ended() || v.Complete() && !(r.manners && r.strict) })
+		over := r.await(func() bool { return v.Ended() || v.Whole() && !(r.manners && r.strict) })
 		switch {
-		case !over && v.Complete():
+		case !over && v.Whole():
 			r.Hint = "Is the connection closed when the reply is sent? See docs/stage1-blocking.md"
 			r.fatalf("%s has the answer %s, and the connection stays open after it.", v.Name, v.Status())
 		case !over && v.Replied():
@@ -45,7 +45,7 @@ func answer(r *run, args []string) {
 			err = v.EndsWell(r.strict)
 		}
 		if err != nil && !v.Replied() {
-			after := v.Arrived.Add(v.Stayed()).Sub(r.stopped)
+			after := v.Times().Ended.Sub(r.stopped)
 			if r.stopping && after > timeAtStop && !r.wantsSlowPage(v) {
 				r.undecidedf("%s was dropped %v after the server was to stop.", v.Name, after)
 			}
@@ -68,7 +68,7 @@ const timeAtStop = 100 * time.Millisecond
 func wellFormed(r *run, args []string) {
 	visitors := r.named(args...)
 	for _, v := range visitors {
-		r.await(v.Complete)
+		r.await(func() bool { return v.Ended() || v.Whole() })
 		if r.strict || !v.Replied() {
 			r.await(v.Ended)
 		}
@@ -114,8 +114,12 @@ func (r *run) comparePage(v *visitor.Visitor, page, text string) {
 }
 
 func dropped(r *run, args []string) {
+	piece := ""
+	if len(args) == 2 {
+		piece = r.piece(args[1])
+	}
 	for _, v := range r.named(args[0]) {
-		r.awaitDrop(v)
+		pause := r.awaitDrop(v, piece)
 		if !r.strict && v.Said() != "" && v.Replied() {
 			continue // the server does not read requests to their end: see manners/packets
 		}
@@ -126,24 +130,30 @@ func dropped(r *run, args []string) {
 		}
 		// Where all visitors have one deadline, this one is dropped a little early. The next
 		// visitor is dropped much too early.
-		if stayed := v.Stayed(); !r.stopping && stayed < r.patience*3/4 {
+		times := v.Times()
+		if stayed := times.Ended.Sub(times.Arrived); !r.stopping && stayed < r.patience*3/4 {
 			r.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), r.patience)
 		}
 		// On a busy machine the visitor may not get to send for so long. That proves nothing.
-		if pause, _ := v.Pause(); pause > r.patience/2 {
+		if pause > r.patience/2 {
 			r.undecidedf("%s was to send all the time, and paused for %v.", v.Name, pause)
 		}
 	}
 }
 
-// awaitDrop waits until the server has ended the connection. If a visitor sends all the time,
-// the script fails as soon as the server has read something that was sent after twice the patience.
-func (r *run) awaitDrop(v *visitor.Visitor) {
-	tooLong := false
+// awaitDrop waits until the server has ended the connection. Unless the piece is empty, the visitor
+// sends it every 10 ms; then the script fails as soon as the server has read something that was sent
+// after twice the patience. It returns the longest time between two of the pieces.
+func (r *run) awaitDrop(v *visitor.Visitor, piece string) (pause time.Duration) {
+	tooLong, last := false, time.Now()
 	ended := r.await(func() bool {
-		if _, last := v.Pause(); last.Sub(v.Arrived) > 2*r.patience {
+		if last.Sub(v.Times().Arrived) > 2*r.patience && piece != "" && v.Sent() {
 			read, _ := r.srv.HasRead(v.Conn())
 			tooLong = read && !v.Ended()
+		}
+		if since := time.Since(last); piece != "" && since >= 10*time.Millisecond {
+			pause, last = max(pause, since), time.Now()
+			v.Send(piece)
 		}
 		return tooLong || v.Ended()
 	})
@@ -153,6 +163,7 @@ func (r *run) awaitDrop(v *visitor.Visitor) {
 	case !ended:
 		r.stuckf(v, "%s is still connected, and should have been dropped. Who closes the connection, and when?", v.Name)
 	}
+	return pause
 }
 
 // closed waits until the connection has ended, with an answer or without. With already,
@@ -173,14 +184,15 @@ func closed(r *run, args []string) {
 func waits(r *run, args []string) {
 	r.ts.Check(r.settle())
 	for _, v := range r.named(args...) {
+		answered, times := v.Answered(), v.Times()
 		switch {
-		case v.Answered() && r.slowPageIsOver():
+		case answered && r.slowPageIsOver():
 			r.undecidedf("The slow page takes only %v, and was over before anybody could look.", r.slow)
 		case v.Replied():
 			r.fatalf("%s should still be waiting, and is answered already.", v.Name)
-		case v.Answered() && r.patience > 0 && v.Stayed() >= r.patience:
+		case answered && r.patience > 0 && times.Ended.Sub(times.Arrived) >= r.patience:
 			r.undecidedf("%s was dropped before anybody could look.", v.Name)
-		case v.Answered():
+		case answered:
 			r.fatalf("%s should still be waiting, and was dropped.", v.Name)
 		}
 	}
@@ -201,12 +213,12 @@ func inProgress(r *run, args []string) {
 		if !v.Answered() {
 			continue
 		}
-		switch took := v.Took(); {
-		case took >= r.slow:
+		switch times := v.Times(); {
+		case times.Answered.Sub(times.Asked) >= r.slow:
 			r.undecidedf("%s was answered before anybody could look.", v.Name)
-		case took > 0:
+		case v.Replied():
 			r.fatalf("%s is answered already; the request should be in progress.", v.Name)
-		case r.patience > 0 && time.Since(v.Arrived) > r.patience/2:
+		case r.patience > 0 && time.Since(times.Arrived) > r.patience/2:
 			r.undecidedf("%s was dropped before anybody could look.", v.Name)
 		default:
 			r.fatalf("%s was dropped; the request should be in progress.", v.Name)
@@ -242,7 +254,7 @@ func overtakes(r *run, args []string) {
 		return
 	}
 	for _, slow := range r.named(args[1:]...) {
-		if slow.Answered() && quick.Took() > r.slow/2 {
+		if slow.Answered() && quick.Times().Answered.Sub(quick.Times().Asked) > r.slow/2 {
 			r.fatalf("%s, who came after %s, is answered after.", quick.Name, slow.Name)
 		}
 	}
@@ -335,13 +347,13 @@ func takeTurns(r *run, args []string) {
 	took := time.Duration(0)
 	for _, v := range queue {
 		switch {
-		case v.Took() > 0:
+		case v.Replied():
 		case v.Ended():
 			r.fatalf("%s: the connection was closed without an answer.", v.Name)
 		default:
 			r.stuckf(v, "%s gets no answer.", v.Name)
 		}
-		took = max(took, v.Asked().Add(v.Took()).Sub(queue[0].Asked()).Round(time.Millisecond))
+		took = max(took, v.Times().Answered.Sub(queue[0].Times().Asked).Round(time.Millisecond))
 	}
 	inTurns, _ := r.turns(queue)
 	switch least := time.Duration(len(queue)) * r.slow; {
@@ -397,7 +409,7 @@ func overlap(r *run, args []string) {
 	}
 	answer(r, []string{args[0], "200"})
 	for _, v := range crowd {
-		if v.Asked().Add(v.Took()).After(crowd[0].Arrived.Add(2 * r.slow)) {
+		if v.Times().Answered.After(crowd[0].Times().Arrived.Add(2 * r.slow)) {
 			r.undecidedf("%d slow requests were not seen to be answered before two could have been served in turn.", len(crowd))
 		}
 	}
@@ -431,9 +443,9 @@ func (r *run) watchTurns(crowd []*visitor.Visitor) {
 func (r *run) turns(visitors []*visitor.Visitor) (turns, size int) {
 	var asked, answered []time.Time
 	for _, v := range visitors {
-		asked = append(asked, v.Asked())
-		if v.Took() > 0 {
-			answered = append(answered, v.Asked().Add(v.Took()))
+		asked = append(asked, v.Times().Asked)
+		if v.Replied() {
+			answered = append(answered, v.Times().Answered)
 		}
 	}
 	slices.SortFunc(asked, time.Time.Compare)

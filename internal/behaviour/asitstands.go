@@ -57,7 +57,7 @@ func (r *run) wantsSlowPage(v *visitor.Visitor) bool {
 // takes, if that time cannot be set.
 func (r *run) slowPageIsOver() bool {
 	return r.slow > 0 && !r.program.CanTell("slow") && slices.ContainsFunc(r.visitors, func(v *visitor.Visitor) bool {
-		return r.wantsSlowPage(v) && time.Since(v.Asked()) > r.slow
+		return r.wantsSlowPage(v) && time.Since(v.Times().Asked) > r.slow
 	})
 }
 

@@ -37,7 +37,6 @@ var usages = map[string]func(r *run, args []string){
 	"connect NAME":             connect,
 	"visit NAME [METHOD] PATH": visit,
 	"send NAME PIECE...":       send,
-	"keep-sending NAME PIECE":  keepSending,
 	"close-write NAME":         closeWrite,
 	"close NAME":               closeConn,
 	"reset NAME":               reset,
@@ -46,7 +45,7 @@ var usages = map[string]func(r *run, args []string){
 	// What they see.
 	"answer NAME STATUS [TEXT]": answer,
 	"well-formed NAME...":       wellFormed,
-	"dropped NAME":              dropped,
+	"dropped NAME [PIECE]":      dropped,
 	"closed NAME [already]":     closed,
 	"waits [NAME...]":           waits,
 	"stays NAME":                stays,
@@ -282,7 +281,7 @@ func (r *run) dial(name, request string) []*visitor.Visitor {
 		r.fatalf("%d visitors come at once, and have to wait to be accepted in a queue.%s", n, r.roomInQueue())
 	}
 	for i := range n {
-		v := visitor.Connect(name, r.srv.Addr)
+		v := visitor.Connect(name, r.srv.Addr, nil)
 		if !r.manners {
 			v.LeaveWhenAnswered()
 		}
@@ -334,9 +333,9 @@ func (r *run) awaitConnected(v *visitor.Visitor) {
 		r.fatalf("%s cannot connect: the queue of those whom the server has not accepted is full.%s", v.Name, r.roomInQueue())
 	case lacking(err):
 		r.lackf("%s cannot connect: %v. That is this machine's limit, and says nothing of the server.", v.Name, err)
-	case visitor.Refused(err) && !ended && slices.ContainsFunc(r.visitors, (*visitor.Visitor).Answered):
+	case errors.Is(err, syscall.ECONNREFUSED) && !ended && slices.ContainsFunc(r.visitors, (*visitor.Visitor).Answered):
 		r.fatalf("%s is refused: nobody listens on %s any more. Is the listening socket closed?", v.Name, r.srv.Addr)
-	case visitor.Refused(err) && !ended:
+	case errors.Is(err, syscall.ECONNREFUSED) && !ended:
 		r.Hint = "" // no page has anything to do with it
 		r.fatalf("%s is refused: nobody listens on %s. "+
 			"Is that the address that the server got, and does it print it only once it listens?", v.Name, r.srv.Addr)
@@ -362,9 +361,9 @@ func visit(r *run, args []string) {
 func send(r *run, args []string) {
 	vs := r.named(args[0])
 	for _, arg := range args[1:] {
-		n, text := r.piece(arg)
+		text := r.piece(arg)
 		for _, v := range vs {
-			v.SendTimes(n, text)
+			v.Send(text)
 		}
 	}
 	r.awaitSent(vs)
@@ -380,27 +379,16 @@ func (r *run) awaitSent(vs []*visitor.Visitor) {
 
 var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
 
-// piece returns the text of an argument, and how many times it is to be sent. A text that is only a
-// repetition, such as {a*30000000}, is returned once, and the number with it.
-func (r *run) piece(arg string) (n int, text string) {
+// piece returns the text of an argument, in which {a*3000} stands for 3,000 times a.
+func (r *run) piece(arg string) string {
 	text, err := strconv.Unquote(`"` + arg + `"`)
 	if err != nil {
 		r.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 	}
-	if m := repetition.FindStringSubmatch(text); m != nil && m[0] == text {
-		return r.number(m[2]), m[1]
-	}
-	return 1, repetition.ReplaceAllStringFunc(text, func(repeated string) string {
+	return repetition.ReplaceAllStringFunc(text, func(repeated string) string {
 		m := repetition.FindStringSubmatch(repeated)
 		return strings.Repeat(m[1], r.number(m[2]))
 	})
-}
-
-func keepSending(r *run, args []string) {
-	n, text := r.piece(args[1])
-	for _, v := range r.named(args[0]) {
-		v.Repeat(strings.Repeat(text, n), 10*time.Millisecond) // until it is closed
-	}
 }
 
 func closeWrite(r *run, args []string) {
@@ -430,7 +418,7 @@ func cannotConnect(r *run, args []string) {
 	case err == nil:
 		conn.Close()
 		r.fatalf("The server accepts visitors at %s, and should not.", addr)
-	case !visitor.Refused(err):
+	case !errors.Is(err, syscall.ECONNREFUSED):
 		r.fatalf("A newcomer should be refused, and is told %v.", err)
 	}
 }
@@ -463,7 +451,7 @@ var counters = map[string]counter{
 		if len(r.visitors) == 0 {
 			return 0, errors.New("nobody is there to get one")
 		}
-		return r.visitors[len(r.visitors)-1].Segments()
+		return visitor.Segments(r.visitors[len(r.visitors)-1])
 	}},
 }
 

@@ -212,7 +212,7 @@ var forGo = regexp.MustCompile(`^(GO|HOME=|XDG_)`)
 // condition decides the conditions of the scripts that testdata/README.md explains.
 func (t *Runner) condition(cond string) (bool, error) {
 	if what, ok := strings.CutPrefix(cond, "sees:"); ok {
-		return what == "segments" && visitor.SeesSegments || t.Program.Sees(what), nil
+		return what == "segments" && visitor.Segments != nil || t.Program.Sees(what), nil
 	}
 	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
 	holds, ok := map[string]bool{

@@ -112,7 +112,7 @@ func (r *Recorder) Send(request string, names ...string) {
 	}
 	var before *visitor.Visitor
 	for _, name := range names {
-		v := &visit{Visitor: visitor.ConnectAfter(before, name, r.server.Addr), arrived: r.Now(),
+		v := &visit{Visitor: visitor.Connect(name, r.server.Addr, before), arrived: r.Now(),
 			asks: strings.Contains(request, "\r\n\r\n"), followed: n < most}
 		if request != "" {
 			v.Visitor.Send(request)
@@ -269,9 +269,9 @@ func (r *Recorder) happened(v *visit, ask bool) []Kind {
 	case err != nil:
 		return []Kind{Refused}
 	}
-	reply, end := v.Reply()
+	_, end := v.Reply()
 	switch {
-	case v.Said() != "" && len(reply) > 0 && visitor.Whole(reply):
+	case v.Said() != "" && v.Whole():
 		if v.accepted || !r.server.Sees("requests") {
 			return []Kind{Answered}
 		}

@@ -1,26 +1,25 @@
 // Package visitor is a web server's visitor: one connection, what is sent over
 // it, and all that can be seen of it from the visitor's end. The scripts, check, the
-// timeline and the lab have their visitors from here.
+// timeline and the lab use it.
 package visitor
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"io"
 	"net"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
 // A Visitor is one connection to a server. Nothing that it does makes its caller
-// wait: it connects, sends and receives in the background.
+// wait, except Close and Reset: it connects, sends and receives in the background. Its methods
+// are safe for concurrent use.
 type Visitor struct {
-	// Name is what the visitor is called in a story.
+	// Name is what the visitor is called in a script.
 	Name string
-	// Arrived is when the visitor began to connect.
-	Arrived time.Time
 
 	cancel    context.CancelFunc // ends the attempt to connect
 	connected chan struct{}      // closed once conn or dialErr is set
@@ -29,39 +28,40 @@ type Visitor struct {
 	raw       syscall.RawConn
 	dialErr   error
 
-	// Only who holds mu takes bytes from the socket. So whoever holds mu can tell
-	// whether an answer has arrived, by looking at reply and at the socket.
+	// Only the holder of mu takes bytes from the socket. So the holder can tell whether an
+	// answer has arrived, by looking at reply and at the socket.
 	mu    sync.Mutex
 	reply []byte
-	first time.Time // when the first byte of the reply was received
-	end   error     // io.EOF or a reset, once the server has ended the connection
-	ended time.Time // when that was seen
-	leave bool      // no more is sent once a whole reply has come
+	end   error // io.EOF or a reset, once the server has ended the connection
+	leave bool  // nothing more is sent once a whole reply has come
+	times Times
 
-	said     string        // all that has been given to Send, and once what was to SendTimes
-	given    int           // how many bytes that is
-	sent     chan struct{} // closed once all that was to be sent is, or cannot be
-	sendErr  error
-	asked    time.Time     // when the first byte was sent
-	lastSent time.Time     // when Repeat last did
-	pause    time.Duration // the longest time between two writes of Repeat
+	said    string        // the text that was first given to Send
+	given   int           // how many bytes were given to Send
+	sent    chan struct{} // closed once all of them are sent, or cannot be
+	sendErr error
 }
 
-// Connect begins to connect to addr and returns at once. End it with Close or Reset.
-func Connect(name, addr string) *Visitor { return ConnectAfter(nil, name, addr) }
+// Times are the moments of a visit. A zero time means that it has not happened.
+type Times struct {
+	Arrived  time.Time // the visitor began to connect
+	Asked    time.Time // the first byte was sent
+	Answered time.Time // the first byte of the reply was received
+	Ended    time.Time // the visitor noticed that the server had ended the connection
+}
 
-// ConnectAfter is Connect for a visitor who begins to connect when another one has connected, or
-// cannot. So the server has them in the order in which they were called.
-func ConnectAfter(first *Visitor, name, addr string) *Visitor {
+// Connect begins to connect to addr and returns at once. If after is not nil, the visitor waits until
+// that one has connected, or cannot: so the server gets them in the order of the calls. The caller
+// ends the visitor with Close or Reset.
+func Connect(name, addr string, after *Visitor) *Visitor {
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &Visitor{Name: name, Arrived: time.Now(), cancel: cancel,
-		connected: make(chan struct{}), received: make(chan struct{})}
-	v.sent = v.connected
+	v := &Visitor{Name: name, cancel: cancel, connected: make(chan struct{}), received: make(chan struct{})}
+	v.times.Arrived, v.sent = time.Now(), v.connected
 	go func() {
 		defer close(v.received)
-		if first != nil {
+		if after != nil {
 			select {
-			case <-first.connected:
+			case <-after.connected:
 			case <-ctx.Done():
 			}
 		}
@@ -74,7 +74,11 @@ func ConnectAfter(first *Visitor, name, addr string) *Visitor {
 		v.dialErr = err
 		close(v.connected)
 		if err == nil {
-			v.receive()
+			v.raw.Read(func(fd uintptr) (done bool) { // or until Close or Reset
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				return v.drain(fd)
+			})
 		}
 	}()
 	return v
@@ -98,9 +102,6 @@ func (v *Visitor) Connected() (over bool, err error) {
 	}
 }
 
-// Refused says whether the error of Connected means that nobody listens at the address.
-func Refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
-
 // Conn returns the connection, or nil as long as there is none.
 func (v *Visitor) Conn() net.Conn {
 	if over, err := v.Connected(); !over || err != nil {
@@ -109,42 +110,26 @@ func (v *Visitor) Conn() net.Conn {
 	return v.conn
 }
 
-func (v *Visitor) receive() {
-	err := v.raw.Read(func(fd uintptr) (done bool) {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		return v.drain(fd)
-	})
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.end == nil {
-		v.end = err // closed by Close or Reset
-	}
-}
-
-var buffers = sync.Pool{New: func() any { return new([4096]byte) }}
-
 // drain receives what has arrived at the socket, and says whether the server has ended
 // the connection. The caller holds mu.
 func (v *Visitor) drain(fd uintptr) (ended bool) {
-	buf := buffers.Get().(*[4096]byte)
-	defer buffers.Put(buf)
 	for v.end == nil {
-		n, err := syscall.Read(int(fd), buf[:])
+		v.reply = slices.Grow(v.reply, 256)
+		n, err := syscall.Read(int(fd), v.reply[len(v.reply):cap(v.reply)])
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
 			return false // until there is more
 		case err != nil:
-			v.end, v.ended = err, time.Now()
+			v.end, v.times.Ended = err, time.Now()
 		case n == 0:
-			v.end, v.ended = io.EOF, time.Now()
+			v.end, v.times.Ended = io.EOF, time.Now()
 		default:
 			if len(v.reply) == 0 {
-				v.first = time.Now()
+				v.times.Answered = time.Now()
 			}
-			v.reply = append(v.reply, buf[:n]...)
-			if v.leave && Whole(v.reply) {
+			v.reply = v.reply[:len(v.reply)+n]
+			if v.leave && parse(v.reply).whole() {
 				v.leave = false
 				syscall.Shutdown(int(fd), syscall.SHUT_WR)
 			}
@@ -153,63 +138,27 @@ func (v *Visitor) drain(fd uintptr) (ended bool) {
 	return true
 }
 
-// Send sends the pieces in the background, each with a write of its own, after
-// all that was given to it before. An error, because the server has closed or does
-// not read, ends the sending.
-func (v *Visitor) Send(pieces ...string) {
-	for _, piece := range pieces {
-		v.SendTimes(1, piece)
-	}
-}
-
-// SendTimes is Send for a text that is sent so many times, with as few writes as are
-// reasonable. Go sets TCP_NODELAY, so that a small write is a packet.
-func (v *Visitor) SendTimes(n int, text string) {
-	v.mu.Lock()
-	v.given += n * len(text)
-	v.mu.Unlock()
+// Send sends the text in the background, with a write of its own, after all that was
+// given to Send before. Go sets TCP_NODELAY, so that a small write is a packet. An error,
+// because the server has closed or does not read, ends the sending.
+func (v *Visitor) Send(text string) {
 	v.enqueue(text, func() error {
-		most := max(1, 64<<10/max(1, len(text))) // of them in a write
-		for chunk := strings.Repeat(text, min(n, most)); n > 0; n -= most {
-			if _, err := io.WriteString(v.conn, chunk[:min(n, most)*len(text)]); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := io.WriteString(v.conn, text)
+		return err
 	})
 }
 
-// Repeat sends the piece again and again, once every interval, until the
-// connection ends.
-func (v *Visitor) Repeat(piece string, interval time.Duration) {
-	v.enqueue("", func() error {
-		for last := time.Now(); ; {
-			if _, err := io.WriteString(v.conn, piece); err != nil {
-				return err
-			}
-			v.mu.Lock()
-			v.pause, v.lastSent = max(v.pause, time.Since(last)), time.Now()
-			last = v.lastSent
-			v.mu.Unlock()
-			select {
-			case <-v.received:
-				return nil
-			case <-time.After(interval):
-			}
-		}
-	})
-}
-
-// CloseWrite says that nothing more will be sent. The visitor goes on listening.
+// CloseWrite tells the server that nothing more will be sent. The visitor still receives.
 func (v *Visitor) CloseWrite() {
 	v.enqueue("", func() error { return v.conn.CloseWrite() })
 }
 
-// enqueue has a write done when the one before it has been, unless that has failed.
-func (v *Visitor) enqueue(says string, write func() error) {
+// enqueue calls write when all writes before it are done, unless one has failed.
+func (v *Visitor) enqueue(text string, write func() error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.said += says
+	v.given += len(text)
+	v.said = cmp.Or(v.said, text)
 	before, done := v.sent, make(chan struct{})
 	v.sent = done
 	go func() {
@@ -217,8 +166,8 @@ func (v *Visitor) enqueue(says string, write func() error) {
 		<-before
 		v.mu.Lock()
 		skip := v.dialErr != nil || v.sendErr != nil
-		if !skip && v.asked.IsZero() {
-			v.asked = time.Now()
+		if !skip && v.times.Asked.IsZero() {
+			v.times.Asked = time.Now()
 		}
 		v.mu.Unlock()
 		if skip {
@@ -231,8 +180,7 @@ func (v *Visitor) enqueue(says string, write func() error) {
 	}()
 }
 
-// Said returns all that has been given to Send, in one. What is sent several times is in
-// it once.
+// Said returns the text that was first given to Send, or "".
 func (v *Visitor) Said() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -251,19 +199,11 @@ func (v *Visitor) Sent() bool {
 	}
 }
 
-// Asked returns when the first byte was sent, or the zero time.
-func (v *Visitor) Asked() time.Time {
+// Times returns the moments of the visit so far.
+func (v *Visitor) Times() Times {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.asked
-}
-
-// Pause returns the longest time between two writes of Repeat, and when the last
-// of them was; the zero values if there was none.
-func (v *Visitor) Pause() (longest time.Duration, last time.Time) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.pause, v.lastSent
+	return v.times
 }
 
 // Reply returns what has come so far, and how the connection ended: nil if it has not,
@@ -295,48 +235,24 @@ func (v *Visitor) Ended() bool {
 	return end != nil
 }
 
-// Answered says whether anything has come back, be it the connection's end.
-func (v *Visitor) Answered() bool {
-	reply, end := v.Reply()
-	return len(reply) > 0 || end != nil
-}
+// Answered says whether anything has come back, even if only the end of the connection.
+func (v *Visitor) Answered() bool { return v.Replied() || v.Ended() }
 
-// Took returns how long after the first byte was sent the first byte of the reply
-// was received, or 0 if none has been.
-func (v *Visitor) Took() time.Duration {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return between(v.asked, v.first)
-}
-
-// Stayed returns how long after the visitor arrived the server ended the connection, or
-// 0 if it has not.
-func (v *Visitor) Stayed() time.Duration {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return between(v.Arrived, v.ended)
-}
-
-func between(begin, end time.Time) time.Duration {
-	if end.IsZero() {
-		return 0
-	}
-	return end.Sub(begin)
-}
+// Segments returns how many TCP segments with data a connected visitor has received: one for each write
+// of the server's, as long as the writes are small and apart. It is nil where the system does not tell.
+var Segments func(v *Visitor) (int, error)
 
 // Close ends the connection in the ordinary way. It may be called again.
-func (v *Visitor) Close() { v.hangUp(false) }
+func (v *Visitor) Close() { v.hangUp(-1) }
 
-// Reset ends the connection so that the server gets a reset.
-func (v *Visitor) Reset() { v.hangUp(true) }
+// Reset ends the connection so that the server gets a reset. It may be called again.
+func (v *Visitor) Reset() { v.hangUp(0) }
 
-func (v *Visitor) hangUp(reset bool) {
+func (v *Visitor) hangUp(linger int) {
 	v.cancel()
 	<-v.connected
 	if v.conn != nil {
-		if reset {
-			v.conn.SetLinger(0)
-		}
+		v.conn.SetLinger(linger)
 		v.conn.Close()
 	}
 	<-v.received

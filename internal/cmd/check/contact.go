@@ -68,16 +68,16 @@ func explain(err error) error {
 // a sentence about it.
 func measureSlowPage(program *server.Program, s *server.Server) string {
 	const shortest, limit = 150 * time.Millisecond, time.Minute
-	v := visitor.Connect("slow", s.Addr)
+	v := visitor.Connect("slow", s.Addr, nil)
 	defer v.Close()
 	v.Send(visitor.Request("GET", program.SlowPage))
 	for begin := time.Now(); !v.Answered() && !s.Exited() && time.Since(begin) < limit; {
 		time.Sleep(5 * time.Millisecond)
 	}
-	took := v.Took()
+	took := v.Times().Answered.Sub(v.Times().Asked)
 	if v.Status() != "200" || took < shortest {
 		gets := "no reply"
-		if took > 0 {
+		if v.Replied() {
 			gets = fmt.Sprintf("%s after %v", v.Status(), took.Round(time.Millisecond))
 		}
 		return fmt.Sprintf("It has no slow page: GET %s gets %s. If another page is slow, say which: SLOW=/path.", program.SlowPage, gets)

@@ -202,7 +202,7 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 	descriptorsBefore, _ := s.Count(server.Descriptors)
 	var last *visitor.Visitor
 	for range silent {
-		last = visitor.ConnectAfter(last, "silent", s.Addr)
+		last = visitor.Connect("silent", s.Addr, last)
 		defer last.Reset() // leaves nothing that the system has to remember
 	}
 	// Not all can connect if the server dies, or does not accept them and the queue is full.
@@ -217,7 +217,7 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 	memory, _ := s.Count(server.Memory)
 	descriptors, _ := s.Count(server.Descriptors)
 
-	prompt := visitor.Connect("prompt", s.Addr)
+	prompt := visitor.Connect("prompt", s.Addr, nil)
 	defer prompt.Close()
 	prompt.Send(visitor.Request("GET", "/"))
 	answered := 0.0
