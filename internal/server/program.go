@@ -40,6 +40,7 @@ type Program struct {
 	// SlowTakes is how long that page takes, if this cannot be set; see CanTell.
 	SlowTakes time.Duration
 
+	asked   bool // it is asked even where the kernel tells what it does: see OpenReporting
 	argv    []string
 	command string // the shell command of which argv is made, or ""
 	temp    string // the folder of the built program, removed by Close
@@ -63,15 +64,23 @@ func (e *BuildError) Error() string {
 //
 // Where the command line names {port} or {addr}, {slow} or {patience}, {slow-seconds} or
 // {patience-seconds}, Start puts the values there, and adds no flags.
-func Open(spec string, buildFlags ...string) (*Program, error) {
+func Open(spec string, buildFlags ...string) (*Program, error) { return open(spec, false, buildFlags) }
+
+// OpenReporting is Open for a program whose servers are to be asked for their goroutines, if it is built from
+// a folder.
+func OpenReporting(spec string, buildFlags ...string) (*Program, error) {
+	return open(spec, true, buildFlags)
+}
+
+func open(spec string, asked bool, buildFlags []string) (*Program, error) {
 	if spec == "" {
 		return nil, errors.New("no server: name a folder with a Go main package, or a command line")
 	}
 	if isFolder(spec) {
-		return build(spec, buildFlags)
+		return build(spec, asked, buildFlags)
 	}
 	if folder, args, _ := strings.Cut(spec, " "); isFolder(folder) {
-		p, err := build(folder, buildFlags)
+		p, err := build(folder, asked, buildFlags)
 		if err == nil {
 			p.setCommand(ShellQuote(p.argv[0]) + " " + args)
 		}
@@ -140,7 +149,7 @@ func (p *Program) arguments(addr string, flags []string) []string {
 	return []string{"sh", "-c", command, p.Name}
 }
 
-func build(spec string, flags []string) (*Program, error) {
+func build(spec string, asked bool, flags []string) (*Program, error) {
 	folder, err := filepath.Abs(spec)
 	if err != nil {
 		return nil, err
@@ -157,7 +166,7 @@ func build(spec string, flags []string) (*Program, error) {
 		return build.CombinedOutput()
 	}
 	reports := false
-	if needsReports() {
+	if asked || needsReports() {
 		with, err := addReports(folder, temp, flags)
 		if err == nil {
 			_, err = goBuild(with)
@@ -175,7 +184,7 @@ func build(spec string, flags []string) (*Program, error) {
 		return nil, fmt.Errorf("%s is a Go package, but not a main package that builds into a program", spec)
 	}
 	p := Command(binary)
-	p.Name, p.Go, p.Folder, p.Reports, p.temp = spec, true, folder, reports, temp
+	p.Name, p.Go, p.Folder, p.Reports, p.asked, p.temp = spec, true, folder, reports, asked, temp
 	return p, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -66,10 +65,21 @@ type selfView struct {
 	silent atomic.Bool // no questions: the server is halted, or prints its goroutines
 }
 
-// reports says whether the server is asked itself.
+// reports says whether the server itself is asked what it does, rather than the kernel.
 func (s *Server) reports() bool {
 	self, asked := s.view.(*selfView)
 	return asked && !self.silent.Load()
+}
+
+// Goroutines asks the server for a dump of all its goroutines, such as SIGQUIT prints. The error is
+// os.ErrProcessDone if the server has ended, and errors.ErrUnsupported after SIGQUIT, or if OpenReporting has not built
+// it from Go.
+func (s *Server) Goroutines() (dump string, err error) {
+	if s.self == nil {
+		return "", errors.ErrUnsupported
+	}
+	_, text, err := s.self.askText('d', 0)
+	return string(text), err
 }
 
 // silence prevents new questions, and returns when none is waiting for its answer. A runtime may
@@ -80,11 +90,11 @@ func (v *selfView) silence() {
 	defer v.mu.Unlock()
 }
 
-// newSelfView prepares a command to be asked, if the program reports on itself and the
-// kernel does not tell; otherwise both results are nil, which can be closed. The caller closes
+// newSelfView prepares a command to be asked, if the program reports on itself and is to be
+// asked; otherwise both results are nil, which can be closed. The caller closes
 // the server's end when the command has started, and the view when it has ended.
 func (p *Program) newSelfView(cmd *exec.Cmd) (v *selfView, serverEnd *os.File, err error) {
-	if !p.Reports || !needsReports() {
+	if !p.Reports || !p.asked && !needsReports() {
 		return nil, nil, nil
 	}
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -95,8 +105,8 @@ func (p *Program) newSelfView(cmd *exec.Cmd) (v *selfView, serverEnd *os.File, e
 	syscall.CloseOnExec(fds[1])
 	syscall.SetNonblock(fds[0], true)
 	serverEnd = os.NewFile(uintptr(fds[1]), "self-report")
-	cmd.Env = append(cmd.Env, fmt.Sprintf("SELF_REPORT_FD=%d", 3+len(cmd.ExtraFiles)))
-	cmd.ExtraFiles = append(cmd.ExtraFiles, serverEnd)
+	cmd.Env = append(cmd.Env, "SELF_REPORT_FD=3") // the first of ExtraFiles
+	cmd.ExtraFiles = []*os.File{serverEnd}
 	return &selfView{conn: os.NewFile(uintptr(fds[0]), "self-report")}, serverEnd, nil
 }
 
@@ -113,10 +123,16 @@ const maxAnswerTime = 10 * time.Second
 // ask sends a question to the server: see selfreport. The error is os.ErrProcessDone if the server
 // has ended, and errors.ErrUnsupported after silence.
 func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
+	answer, _, err = v.askText(what, arg)
+	return answer, err
+}
+
+// askText is ask for a question whose answer is a text as well, of as many bytes as the first number says.
+func (v *selfView) askText(what byte, arg int) (answer [3]int, text []byte, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.silent.Load() {
-		return answer, errors.ErrUnsupported
+		return answer, nil, errors.ErrUnsupported
 	}
 	question := binary.NativeEndian.AppendUint64([]byte{what}, uint64(arg))
 	b := make([]byte, 24)
@@ -124,14 +140,18 @@ func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
 	if _, err = v.conn.Write(question); err == nil {
 		_, err = io.ReadFull(v.conn, b)
 	}
-	if err != nil {
-		v.conn.Close() // a late answer would be read as the next one
-		return answer, os.ErrProcessDone
-	}
 	for i := range answer {
 		answer[i] = int(binary.NativeEndian.Uint64(b[8*i:]))
 	}
-	return answer, nil
+	if err == nil && what == 'd' {
+		text = make([]byte, answer[0])
+		_, err = io.ReadFull(v.conn, text)
+	}
+	if err != nil {
+		v.conn.Close() // a late answer would be read as the next one
+		return answer, nil, os.ErrProcessDone
+	}
+	return answer, text, nil
 }
 
 func (v *selfView) cpu() (time.Duration, error) {

@@ -22,7 +22,8 @@ type Server struct {
 
 	program  *Program
 	view     view
-	tree     *Tree // its processes; a program built from Go source is assumed to start no others
+	self     *selfView // nil unless the server itself can be asked
+	tree     *Tree     // its processes; a program built from Go source is assumed to start no others
 	log      output
 	exited   chan struct{} // closed once state is set
 	state    *os.ProcessState
@@ -50,12 +51,12 @@ func (s *Server) Succeeded() bool { return s.Exited() && s.state.Success() }
 // Signal sends sig to the server's process group. The error is os.ErrProcessDone if the
 // server has ended.
 func (s *Server) Signal(sig syscall.Signal) error {
-	if self, asked := s.view.(*selfView); asked {
+	if s.self != nil {
 		switch sig {
 		case syscall.SIGQUIT, syscall.SIGSTOP:
-			self.silence()
+			s.self.silence()
 		case syscall.SIGCONT:
-			self.silent.Store(false)
+			s.self.silent.Store(false)
 		}
 	}
 	s.groupMu.Lock()

@@ -24,8 +24,6 @@ type Options struct {
 	Dir      string    // the working directory
 	Env      []string  // additions to the environment
 	Deadline time.Time // when to give up waiting for the server, if not zero
-	// Extra are open files that the server inherits as descriptors 3, 4 and so on.
-	Extra []*os.File
 }
 
 // A StartError says what a server did instead of listening at its address.
@@ -244,7 +242,6 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Dir = opt.Dir
 	cmd.Env = append(serverEnvironment(cmd.Environ()), opt.Env...)
-	cmd.ExtraFiles = slices.Clone(opt.Extra)
 	self, selfEnd, err := p.newSelfView(cmd)
 	// A program that a shell starts with & ignores Ctrl-C, and its children inherit that. They do
 	// not inherit a handler.
@@ -268,7 +265,8 @@ func (p *Program) launch(argv []string, opt Options) (*Server, error) {
 	if s.tree = NewTree(s.PID); p.Folder != "" {
 		s.tree = single(s.PID)
 	}
-	if s.view = self; self == nil {
+	s.self, s.view = self, self
+	if self == nil || !needsReports() {
 		s.view = newKernelView(s.PID, s.tree)
 	}
 	register(s.PID, true)

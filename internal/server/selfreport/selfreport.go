@@ -33,7 +33,7 @@ func init() {
 }
 
 // selfReport answers questions until the other end is closed. A question is a letter and a number,
-// an answer three numbers. The poller does not wake this goroutine for a question before it has woken
+// an answer three numbers, which a text may follow. The poller does not wake this goroutine for a question before it has woken
 // others for earlier input: a goroutine that still waits in the poller when the answer is written had
 // nothing to read.
 func selfReport(conn *os.File) {
@@ -45,6 +45,7 @@ func selfReport(conn *os.File) {
 		}
 		before := selfReportCPU()
 		var a, b, c int
+		var dump []byte
 		switch arg := int(binary.NativeEndian.Uint64(question[1:])); question[0] {
 		case 'g': // goroutines
 			a = selfReportBusy()
@@ -56,6 +57,10 @@ func selfReport(conn *os.File) {
 			a, _ = runtime.ThreadCreateProfile(nil)
 			b = selfReportFiles()
 			c = selfReportMemory()
+		case 'd': // a dump of all goroutines
+			if dump = selfReportMap(); dump != nil {
+				a = runtime.Stack(dump, true)
+			}
 		}
 		for i, n := range [...]int{a, b, c} {
 			binary.NativeEndian.PutUint64(answer[8*i:], uint64(n))
@@ -64,7 +69,19 @@ func selfReport(conn *os.File) {
 		if _, err := conn.Write(answer); err != nil {
 			return
 		}
+		if dump != nil {
+			conn.Write(dump[:a])
+			syscall.Munmap(dump)
+		}
 	}
+}
+
+// selfReportMap returns memory that does not belong to the runtime, to be given back with Munmap: a dump of
+// thousands of goroutines is not to count as memory that they use.
+func selfReportMap() []byte {
+	const protection, flags = syscall.PROT_READ | syscall.PROT_WRITE, syscall.MAP_ANON | syscall.MAP_PRIVATE
+	buf, _ := syscall.Mmap(-1, 0, 64<<20, protection, flags)
+	return buf
 }
 
 var selfReportText [8 << 20]byte // only the pages written to take up memory
