@@ -10,25 +10,17 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// A recorder follows some of its visitors closely and tells all that happens to them. The others,
-// of whom there may be thousands, it only counts.
 const (
-	followed      = 100 // at most
-	ofGroups      = 90  // of those, so that somebody who comes alone has room
-	ofGroup       = 60  // the first of those who come together
-	whenSomeLeave = 40  // others take their place, as long as there are fewer
+	// A recorder follows each visitor who comes alone, and of those who come together as many as
+	// make this number with all that it follows. The others, of whom there may be thousands, it only counts.
+	followedLimit = 60
+
+	resolution      = 5 * time.Millisecond   // how often to look at the visitors
+	roughResolution = 500 * time.Millisecond // how often a recorder looks at those that it does not follow
 )
 
-// resolution is how often a recorder is to look at the visitors, and roughly how
-// often it looks at those that it does not follow.
-const (
-	resolution      = 5 * time.Millisecond
-	roughResolution = 500 * time.Millisecond
-)
-
-// A Recorder has visitors come to one server, and tells each thing that happens to
-// those it follows once. It tells from within the calls of its methods, which are to be made
-// one after the other.
+// A Recorder sends visitors to one server, and reports each thing that happens to those that it
+// follows. It reports from within the calls of its methods, which are to be made one after the other.
 type Recorder struct {
 	// Counts are the visits that are over, by how they ended.
 	Counts map[Kind]int
@@ -50,8 +42,8 @@ type Recorder struct {
 type visit struct {
 	*visitor.Visitor
 	arrived  time.Duration
-	asks     bool // sends a whole request
-	accepted bool // is known to be accepted or served
+	asks     bool // the visitor sends a whole request
+	accepted bool // the visitor is known to be accepted or served
 	followed bool
 }
 
@@ -61,7 +53,8 @@ func (v *visit) hasSent() bool {
 	return connected && (err != nil || v.Sent())
 }
 
-// NewRecorder makes a recorder for a running server. The clock tells the times of the events.
+// NewRecorder makes a recorder for a running server. The clock tells the times of the events. Close or CloseEnded
+// closes the connections of the visitors who are still there.
 func NewRecorder(s *server.Server, clock func() time.Duration, report func(Event)) *Recorder {
 	return &Recorder{Counts: map[Kind]int{}, LastEvent: clock(), server: s, clock: clock, report: report}
 }
@@ -82,7 +75,8 @@ func (r *Recorder) Followed() (n int) {
 	return n
 }
 
-// Accepted asks the system how many of those who are there the server has accepted.
+// Accepted asks the system how many of the visitors who are there the server has accepted. The error is
+// errors.ErrUnsupported if that cannot be seen.
 func (r *Recorder) Accepted() (n int, err error) {
 	for _, v := range r.visits {
 		accepted := v.accepted
@@ -90,7 +84,7 @@ func (r *Recorder) Accepted() (n int, err error) {
 			if accepted, err = r.server.HasAccepted(conn); err != nil {
 				return 0, err
 			}
-			v.accepted = accepted && !v.followed // of those, the next look will tell
+			v.accepted = accepted && !v.followed // of one who is followed, the next look reports it
 		}
 		if accepted {
 			n++
@@ -99,21 +93,17 @@ func (r *Recorder) Accepted() (n int, err error) {
 	return n, nil
 }
 
-// Underway says whether somebody was still connecting or sending at the last look.
+// Underway says whether a visitor was still connecting or sending at the last look.
 func (r *Recorder) Underway() bool { return r.underway }
 
-// Send has visitors come, one after the other, each of whom sends a request, or part of one, or
-// stays silent.
+// Send sends visitors, one after the other, each with a request, or a part of one. With "" they
+// stay silent.
 func (r *Recorder) Send(request string, names ...string) {
 	n := r.Followed()
-	most := max(min(ofGroups, n+ofGroup), n)
-	if len(names) == 1 {
-		most = followed
-	}
 	var before *visitor.Visitor
 	for _, name := range names {
 		v := &visit{Visitor: visitor.Connect(name, r.server.Addr, before), arrived: r.Now(),
-			asks: strings.Contains(request, "\r\n\r\n"), followed: n < most}
+			asks: strings.Contains(request, "\r\n\r\n"), followed: len(names) == 1 || n < followedLimit}
 		if request != "" {
 			v.Visitor.Send(request)
 		}
@@ -126,13 +116,13 @@ func (r *Recorder) Send(request string, names ...string) {
 	r.underway = true
 }
 
-// LeaveSilent makes those leave who have not sent a whole request.
+// LeaveSilent closes the connections of the visitors who have not sent a whole request.
 func (r *Recorder) LeaveSilent() {
 	r.leave(func(v *visit) bool { return !v.asks }, (*visitor.Visitor).Close)
 }
 
-// ResetLast resets the connection of the visitor who came last of those whom the server has accepted, or
-// else of all.
+// ResetLast resets the connection of the last visitor whom the server has accepted, or of the last of all if it
+// has accepted none.
 func (r *Recorder) ResetLast() {
 	var last *visit
 	for _, v := range r.visits {
@@ -154,16 +144,16 @@ func (r *Recorder) leave(match func(*visit) bool, disconnect func(*visitor.Visit
 	})
 }
 
-// Close ends the recording: k happens to all who are still there.
+// Close ends the recording: k happens to all visitors who are still there.
 func (r *Recorder) Close(k Kind) { r.close(func(*visit) Kind { return k }) }
 
 // CloseEnded ends the recording of a server that has ended. The system tells the visitors how their
 // visits ended, which may take a moment on a busy machine.
 func (r *Recorder) CloseEnded() {
-	const most = 2 * time.Second
+	const patience = 2 * time.Second
 	connected := func(v *visit) bool { return v.Conn() != nil }
 	began := time.Now()
-	for r.Look(); slices.ContainsFunc(r.visits, connected) && time.Since(began) < most; r.Look() {
+	for r.Look(); slices.ContainsFunc(r.visits, connected) && time.Since(began) < patience; r.Look() {
 		time.Sleep(resolution)
 	}
 	r.close(func(v *visit) Kind {
@@ -196,7 +186,7 @@ func (r *Recorder) happens(v *visit, now time.Duration, k Kind) {
 	}
 }
 
-// Look looks at the visitors, and tells what has happened to them. What is seen in
+// Look looks at the visitors, and reports what has happened to them. What is seen in
 // one look happens at one time. The last visitor is looked at first: a server that
 // takes its visitors in turn, and gets on while we look, is never seen to have
 // answered a later one first.
@@ -232,30 +222,6 @@ func (r *Recorder) Look() {
 		}
 		return false
 	})
-	if !r.server.Ending() { // which accepts nobody
-		r.followMore()
-	}
-}
-
-// followMore follows others when many have gone. Those who are accepted already are left out,
-// because nobody saw when they were.
-func (r *Recorder) followMore() {
-	n, asked := r.Followed(), 0
-	for _, v := range r.visits {
-		if n >= whenSomeLeave || asked >= whenSomeLeave { // to ask thousands would take long
-			return
-		}
-		if v.followed || v.accepted || v.Conn() == nil {
-			continue
-		}
-		asked++
-		accepted, err := r.server.HasAccepted(v.Conn())
-		if v.accepted = accepted || err != nil; !v.accepted {
-			v.followed = true
-			n++
-			r.report(Event{v.arrived, v.Name, Arrives})
-		}
-	}
 }
 
 // happened returns what has happened to a visitor since the last look. If ask is

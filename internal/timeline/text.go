@@ -3,27 +3,27 @@ package timeline
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Style says what a drawing in text may use.
 type Style struct {
 	Width int  // columns
 	Color bool // the sixteen colors of every terminal
-	ASCII bool // no other characters
 }
 
-// The characters that stand for a kind of event. Their shapes differ, so that a
-// drawing needs no color, which is the parameter of the escape sequence that selects it.
-var glyphs = map[Kind]struct{ char, ascii, color string }{
-	Arrives:  {"·", ".", "31"}, // and waits
-	Accepted: {"╌", "-", "33"},
-	Served:   {"━", "=", "32"},
-	Answered: {"●", "*", "1;32"},
-	Dropped:  {"×", "x", "1;35"},
-	Leaves:   {"○", "o", ""},
-	Refused:  {"!", "!", "1;31"},
-	Lost:     {"!", "!", "1;31"},
-	Ignored:  {"?", "?", "1;31"},
+// The characters that stand for a kind of event, and the parameters of the escape sequences that
+// select their colors. The shapes differ, so that a drawing needs no color.
+var glyphs = map[Kind]struct{ char, color string }{
+	Arrives:  {"·", "31"}, // and waits
+	Accepted: {"╌", "33"},
+	Served:   {"━", "32"},
+	Answered: {"●", "1;32"},
+	Dropped:  {"×", "1;35"},
+	Leaves:   {"○", ""},
+	Refused:  {"!", "1;31"},
+	Lost:     {"!", "1;31"},
+	Ignored:  {"?", "1;31"},
 }
 
 const (
@@ -33,47 +33,38 @@ const (
 
 // A drawing is written line by line, and each line from left to right.
 type drawing struct {
-	Style
-	text strings.Builder
-	col  int // where the line ends
+	strings.Builder
+	color bool
+	col   int // where the line ends
 }
 
-// put writes a text at a column, or nothing if the line has got further already. What
-// is beyond the width is cut off.
+// put writes a text at a column, or nothing if the line has got further already.
 func (d *drawing) put(col int, color, text string) {
 	if col < d.col {
 		return
 	}
-	chars, blank := []rune(text), col-d.col
-	d.col = col + len(chars)
-	if col >= d.Width {
-		return
-	}
-	text = string(chars[:min(len(chars), d.Width-col)])
-	if d.Color && color != "" {
+	blank := strings.Repeat(" ", col-d.col)
+	d.col = col + utf8.RuneCountInString(text)
+	if d.color && color != "" {
 		text = "\x1b[" + color + "m" + text + "\x1b[m"
 	}
-	d.text.WriteString(strings.Repeat(" ", blank) + text)
+	d.WriteString(blank + text)
 }
 
 // mark writes the character of a kind n times, and a text behind it.
 func (d *drawing) mark(col int, k Kind, n int, text string) {
-	g := glyphs[k]
-	if d.ASCII {
-		g.char = g.ascii
-	}
-	d.put(col, g.color, strings.Repeat(g.char, n)+text)
+	d.put(col, glyphs[k].color, strings.Repeat(glyphs[k].char, n)+text)
 }
 
 func (d *drawing) endLine() {
-	d.text.WriteByte('\n')
+	d.WriteByte('\n')
 	d.col = 0
 }
 
 // Legend returns lines that explain the drawings that Text makes, of recordings that are
 // Blind or of others.
 func Legend(s Style, blind bool) string {
-	d := &drawing{Style: s}
+	d := &drawing{color: s.Color}
 	for _, row := range Meanings(blind) {
 		for i, m := range row {
 			n := 1
@@ -85,7 +76,7 @@ func Legend(s Style, blind bool) string {
 		}
 		d.endLine()
 	}
-	return d.text.String()
+	return d.String()
 }
 
 const (
@@ -94,13 +85,14 @@ const (
 	tickWidth  = 9  // "╵0.025s  "
 )
 
-// Text draws the recording as lines of text.
+// Text draws the recording as lines of text. They are no longer than the style says, unless that is too short
+// for a drawing.
 func Text(r Recording, s Style) string {
 	plot := max(s.Width-labelWidth-wordWidth, 1)
 	column := func(t time.Duration) int {
 		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.End()))
 	}
-	d := &drawing{Style: s}
+	d := &drawing{color: s.Color}
 	d.put(0, bold, r.Server)
 	d.put(d.col+2, dim, r.Flags())
 	d.endLine()
@@ -116,13 +108,9 @@ func Text(r Recording, s Style) string {
 		}
 		d.endLine()
 	}
-	tick := "╵"
-	if s.ASCII {
-		tick = "|"
-	}
 	for _, t := range r.Ticks(max(plot/tickWidth, 2)) {
-		d.put(column(t), dim, tick+Seconds(t))
+		d.put(column(t), dim, "╵"+Seconds(t))
 	}
 	d.endLine()
-	return d.text.String()
+	return d.String()
 }

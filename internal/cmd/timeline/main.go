@@ -11,7 +11,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -76,7 +75,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	screen := screen.New(os.Stdout)
-	style := timeline.Style{Width: screen.Width, Color: screen.Live && os.Getenv("NO_COLOR") == "", ASCII: asciiOnly()}
+	style := timeline.Style{Width: screen.Width, Color: screen.Live && os.Getenv("NO_COLOR") == ""}
 	for i, spec := range specs {
 		r, err := record(spec)
 		if len(r.Events) > 0 && ctx.Err() == nil {
@@ -99,11 +98,4 @@ func record(spec string) (timeline.Recording, error) {
 	}
 	defer program.Close()
 	return timeline.Record(program, *slow)
-}
-
-// asciiOnly says whether the locale has no characters beyond ASCII. If no locale is set, as
-// in a container, the terminal outside is taken to have them.
-func asciiOnly() bool {
-	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
-	return locale == "C" || locale == "POSIX"
 }

@@ -12,15 +12,14 @@ const crowd = 20
 
 // because says why a server did what it did, in sentences that are made of what was seen of it.
 func because(p *panel) string {
-	lanes, samples := p.lanes, p.samples
 	var why []string
 	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
-	last := samples[len(samples)-1]
-	if len(lanes) > 0 && p.Go {
-		say("%s", whoWaited(lanes, samples, p.lab.clock.ms()))
+	last := p.samples[len(p.samples)-1]
+	if len(p.lanes) > 0 && p.Go {
+		say("%s", whoWaited(p.lanes, p.samples, p.lab.clock.ms()))
 	}
 	held, total := 0, 0
-	for _, s := range samples {
+	for _, s := range p.samples {
 		held, total = max(held, s.Held), max(total, s.Total)
 	}
 	switch {
@@ -31,8 +30,8 @@ func because(p *panel) string {
 	case total >= crowd:
 		say("The server had %d goroutines; those of the visitors were parked and held no thread.", total)
 	}
-	if i := slices.IndexFunc(lanes, func(l *lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {
-		say("%s was dropped %s after it came: the server's patience is %v s.", lanes[i].Name, lanes[i].took(lanes[i].Over), p.Patience)
+	if i := slices.IndexFunc(p.lanes, func(l *lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {
+		say("%s was dropped %s after it came: the server's patience is %v s.", p.lanes[i].Name, p.lanes[i].took(p.lanes[i].Over), p.Patience)
 	}
 	switch {
 	case last.State == "ended" && p.interrupted == 0:
@@ -45,45 +44,36 @@ func because(p *panel) string {
 	return strings.Join(why, " ")
 }
 
-const (
-	short = 300  // ms, which nobody notices
-	long  = 2000 // ms, within which each of a crowd is seen to be accepted
-)
-
-// whoWaited says who waited longest, or who did not have to, and where goroutine 1 was then.
+// whoWaited says who waited longest, or that nobody had to, and where goroutine 1 was then. The time end is now.
 func whoWaited(lanes []*lane, samples []sample, end int64) string {
-	waitedUntil := func(l *lane) int64 { return cmp.Or(l.Accepted, l.Served, l.Over, end) }
-	first := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(waitedUntil(a)-a.Arrived, waitedUntil(b)-b.Arrived) })
-	until := waitedUntil(first)
-	where := whereabouts(samples, first.Arrived, until)
+	const (
+		short = 300  // ms, which nobody notices
+		long  = 2000 // ms, within which each of a crowd is seen to be accepted
+	)
+	accepted := func(l *lane) int64 { return cmp.Or(l.Accepted, l.Served, l.Over, end) }
+	left := func(l *lane) int64 { return cmp.Or(l.Over, end) }
+	longest := func(until func(*lane) int64) *lane {
+		return slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(until(a)-a.Arrived, until(b)-b.Arrived) })
+	}
+	l := longest(accepted)
+	where := whereabouts(samples, l.Arrived, accepted(l))
 	inAccept := strings.Contains(where, "in Accept ")
-	switch waited := until - first.Arrived; {
-	case waited < short, inAccept && waited < long:
-	case where == "":
-		return fmt.Sprintf("%s waited %s.", first.Name, first.took(until))
-	case inAccept:
-		return fmt.Sprintf("%s waited %s; meanwhile goroutine 1 was %s.", first.Name, first.took(until), where)
-	default:
-		return fmt.Sprintf("%s waited %s; all that time goroutine 1 was %s, so nobody was in Accept.", first.Name, first.took(until), where)
-	}
-	stays := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(cmp.Or(a.Over, end)-a.Arrived, cmp.Or(b.Over, end)-b.Arrived) })
-	until = cmp.Or(stays.Over, end)
-	where = whereabouts(samples, cmp.Or(stays.Accepted, stays.Served, stays.Arrived), until)
-	for _, l := range lanes {
-		if l.Kind == "is answered" && l.Arrived > stays.Arrived && l.Over < until && where != "" {
-			return fmt.Sprintf("%s was answered in %s while %s was still there: goroutine 1 was %s.", l.Name, l.took(l.Over), stays.Name, where)
+	if waited := accepted(l) - l.Arrived; waited >= long || waited >= short && !inAccept {
+		text := fmt.Sprintf("%s waited %s", l.Name, l.took(accepted(l)))
+		if where != "" {
+			text += "; all that time goroutine 1 was " + where
 		}
-	}
-	if where != "" && until-stays.Arrived >= short {
-		return fmt.Sprintf("While %s was there, goroutine 1 was %s.", stays.Name, where)
-	}
-	for i, l := range lanes[1:] {
-		if before := lanes[i]; before.Over == 0 || before.Over > l.Arrived {
-			return "Nobody waited."
+		if where != "" && !inAccept {
+			text += ", so nobody was in Accept"
 		}
+		return text + "."
+	}
+	l = longest(left)
+	if where = whereabouts(samples, accepted(l), left(l)); where != "" && left(l)-l.Arrived >= short {
+		return fmt.Sprintf("Nobody waited: while %s was there, goroutine 1 was %s.", l.Name, where)
 	}
 	last := samples[len(samples)-1]
-	return fmt.Sprintf("Nobody waited: no two visitors were there at once, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
+	return fmt.Sprintf("Nobody waited, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
 }
 
 // took is how long after the visitor's arrival a time was.
@@ -112,10 +102,4 @@ func whereabouts(samples []sample, from, to int64) string {
 		places[0] = "first " + places[0]
 	}
 	return strings.Join(places, ", then ")
-}
-
-// at returns the sample that held at a time.
-func at(samples []sample, time int64) sample {
-	n, _ := slices.BinarySearchFunc(samples, time+1, func(s sample, at int64) int { return cmp.Compare(s.At, at) })
-	return samples[max(n-1, 0)]
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
+	"container/list"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,60 +15,48 @@ import (
 // kept for one that is slow or not there. It is safe for concurrent use.
 type board struct {
 	mu      sync.Mutex
-	seq     int            // of the last entry
-	entries []entry        // in the order of their seq
-	newest  map[string]int // the seq of the entry that is valid, by key
+	seq     int                      // of the last entry
+	entries list.List                // of entry, in the order of their seq
+	newest  map[string]*list.Element // of entries, by key
 }
 
 // An entry is an event for the browsers. It replaces the one before that has the same key.
 type entry struct {
-	seq   int
-	key   string
-	text  string
-	until int64 // when it is too old to be kept, in milliseconds of the lab's clock; or 0
+	seq  int
+	key  string
+	text string
+	at   int64 // a time of the lab's clock; 0 if the entry is kept for good
 }
 
-const (
-	remembered = 5 * time.Minute
-	mostOld    = 1000 // entries that are not valid, or too old
-)
+const remembered = 5 * time.Minute
 
-func newBoard() *board { return &board{newest: map[string]int{}} }
+func newBoard() *board { return &board{newest: map[string]*list.Element{}} }
 
-// put puts an entry on the board, unless it is there already. With since, a time of the lab's clock,
+// put puts an entry on the board, unless it is there already. With a time of the lab's clock that is not 0,
 // the entry is forgotten five minutes later.
-func (b *board) put(key, event string, shown any, since int64) {
+func (b *board) put(key, event string, shown any, at int64) {
 	data, _ := json.Marshal(shown) // nothing that is shown can fail
-	e := entry{key: key, text: fmt.Sprintf("event: %s\ndata: %s\n\n", event, data)}
-	if since > 0 {
-		e.until = since + remembered.Milliseconds()
-	}
+	text := fmt.Sprintf("event: %s\ndata: %s\n\n", event, data)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i, ok := b.find(b.newest[key]); ok && b.entries[i].text == e.text {
-		return
+	if old, ok := b.newest[key]; ok {
+		if old.Value.(entry).text == text {
+			return
+		}
+		b.entries.Remove(old)
 	}
 	b.seq++
-	e.seq, b.newest[key] = b.seq, b.seq
-	b.entries = append(b.entries, e)
-	if old := b.entries[min(mostOld, len(b.entries)-1)]; len(b.entries) > len(b.newest)+mostOld || old.until > 0 && old.until < since {
-		b.forget(since)
-	}
-}
-
-// find returns where the first entry is that has a sequence number, or a greater one.
-func (b *board) find(seq int) (i int, found bool) {
-	return slices.BinarySearchFunc(b.entries, seq, func(e entry, seq int) int { return cmp.Compare(e.seq, seq) })
-}
-
-// forget forgets the entries that are not valid any more, and those that are too old.
-func (b *board) forget(now int64) {
-	b.entries = slices.DeleteFunc(b.entries, func(e entry) bool {
-		if e.until > 0 && e.until < now && b.newest[e.key] == e.seq {
-			delete(b.newest, e.key)
+	b.newest[key] = b.entries.PushBack(entry{b.seq, key, text, at})
+	for e, next := b.entries.Front(), (*list.Element)(nil); at > 0 && e != nil; e = next {
+		old := e.Value.(entry)
+		if next = e.Next(); old.at >= at-remembered.Milliseconds() {
+			break // all after it are newer, or kept
 		}
-		return b.newest[e.key] != e.seq
-	})
+		if old.at > 0 {
+			b.entries.Remove(e)
+			delete(b.newest, old.key)
+		}
+	}
 }
 
 // since returns what has changed after a sequence number, in the order in which it is to be read, and
@@ -77,12 +64,13 @@ func (b *board) forget(now int64) {
 func (b *board) since(seq int) (news string, now int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	first := (*list.Element)(nil)
+	for e := b.entries.Back(); e != nil && e.Value.(entry).seq > seq; e = e.Prev() {
+		first = e
+	}
 	var text strings.Builder
-	first, _ := b.find(seq + 1)
-	for _, e := range b.entries[first:] {
-		if b.newest[e.key] == e.seq {
-			text.WriteString(e.text)
-		}
+	for e := first; e != nil; e = e.Next() {
+		text.WriteString(e.Value.(entry).text)
 	}
 	return text.String(), b.seq
 }

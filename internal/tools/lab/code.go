@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -27,34 +26,30 @@ type loop struct {
 	Last  int    `json:"last"`
 }
 
-// mostSource is how many bytes of a server's source are shown, so that no folder is too large.
-const mostSource = 200_000
-
 // readCode reads the sources of a package, without its tests.
 func readCode(id int, folder string) code {
-	c, size := code{ID: id, Files: map[string]string{}}, 0
+	c := code{ID: id, Files: map[string]string{}}
 	names, _ := filepath.Glob(filepath.Join(folder, "*.go"))
 	for _, name := range names {
 		text, err := os.ReadFile(name)
-		if size += len(text); err != nil || strings.HasSuffix(name, "_test.go") || size > mostSource {
+		if err != nil || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		base := filepath.Base(name)
 		c.Files[base] = string(text)
-		if found, ofListener := acceptLoop(base, text); c.Loop == nil || ofListener {
+		if found := acceptLoop(base, text); c.Loop == nil || found != nil && base == "main.go" {
 			c.Loop = found
 		}
 	}
 	return c
 }
 
-// acceptLoop finds the innermost loop around a call that accepts a connection, and says whether that is a call of a
-// listener's method rather than the system call.
-func acceptLoop(name string, text []byte) (found *loop, ofListener bool) {
+// acceptLoop finds the innermost loop around a call that accepts a connection, by whatever name, or returns nil.
+func acceptLoop(name string, text []byte) (found *loop) {
 	files := token.NewFileSet()
 	parsed, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
 	if err != nil {
-		return nil, false
+		return nil
 	}
 	var loops []*ast.ForStmt // so far, the outer ones first
 	ast.Inspect(parsed, func(n ast.Node) bool {
@@ -63,40 +58,19 @@ func acceptLoop(name string, text []byte) (found *loop, ofListener bool) {
 			loops = append(loops, n)
 		case *ast.CallExpr:
 			method, ok := n.Fun.(*ast.SelectorExpr)
-			if !ok || !strings.HasPrefix(method.Sel.Name, "Accept") || ofListener && len(n.Args) > 0 {
-				break
-			}
 			for _, f := range loops {
-				if n.Pos() < f.End() {
-					found, ofListener = &loop{name, files.Position(f.Pos()).Line, files.Position(f.End()).Line}, len(n.Args) == 0
+				if ok && strings.HasPrefix(method.Sel.Name, "Accept") && n.Pos() < f.End() {
+					found = &loop{name, files.Position(f.Pos()).Line, files.Position(f.End()).Line}
 				}
 			}
 		}
 		return true
 	})
-	return found, ofListener
+	return found
 }
 
-var online = regexp.MustCompile(`\bnet\.(Listen|Dial)|\bbehaviour\.`)
-
-// offlineTests returns the names of a package's tests that need no network: they neither listen nor dial, and
-// run no scripts.
-func offlineTests(folder string) (names []string) {
-	files, _ := filepath.Glob(filepath.Join(folder, "*_test.go"))
-	for _, file := range files {
-		text, _ := os.ReadFile(file)
-		for _, function := range strings.Split(string(text), "\nfunc ")[1:] {
-			name, body, _ := strings.Cut(function, "(")
-			if strings.HasPrefix(name, "Test") && !online.MatchString(body) {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// goroutines are those of a server, as it reports them itself. Those of the runtime, of the signal handler and
-// of the lab are left out.
+// goroutines are those of a server, as it reports them itself, without those of the runtime and of the signal
+// handler.
 type goroutines struct {
 	Place string   `json:"place"`  // the function that goroutine 1 is in
 	Wait  string   `json:"wait"`   // its state, as in "chan receive"
@@ -138,11 +112,11 @@ func countGoroutines(dump string) goroutines {
 	return counted
 }
 
-// serverGoroutines finds the goroutines in a dump, without those of the runtime, of the signal handler and of the lab.
+// serverGoroutines finds the goroutines in a dump, without those of the runtime and of the signal handler.
 func serverGoroutines(dump string) []behaviour.Goroutine {
 	return slices.DeleteFunc(behaviour.Goroutines(dump), func(g behaviour.Goroutine) bool {
 		_, creator, _ := strings.Cut(g.Text, "\ncreated by ")
-		return strings.HasPrefix(creator, "runtime.") || strings.HasPrefix(creator, "os/signal.") || strings.Contains(g.Text, "labGoroutines")
+		return strings.HasPrefix(creator, "runtime.") || strings.HasPrefix(creator, "os/signal.")
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,64 +15,49 @@ import (
 
 // A lab is a number of servers, and what all of them share.
 type lab struct {
-	root    *os.Root // the workbook's folder, which is the working directory
-	overlay string   // the file for go build -overlay
-	panels  []*panel // fixed
-	scenes  []scene
-	clock   clock
-	board   *board
-	pace    time.Duration // from one step of a scene to the next, at least, so that one can follow
+	root   *os.Root // the workbook's folder, which is the working directory
+	panels []*panel // fixed
+	scenes []scene
+	clock  clock
+	board  *board
+	pace   time.Duration // from one step of a scene to the next, at least, so that one can follow
 
 	mu      sync.Mutex
-	playing *play // the act that is being played, or nil
+	playing *performance // or nil
 
 	examining sync.Mutex // held while the scripts are run for a server: one at a time
 }
 
-var (
-	//go:embed goroutines.go.txt
-	reportsGoroutines []byte
-	//go:embed scenes.json
-	theActs []byte
-)
+//go:embed scenes.json
+var scenesFile []byte
 
 // newLab makes a lab of servers, and begins to start them.
-func newLab(temp string, stages []behaviour.Stage) (*lab, error) {
+func newLab(stages []behaviour.Stage) (*lab, error) {
 	root, err := os.OpenRoot(".")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{root: root, board: newBoard(), pace: 1500 * time.Millisecond}
-
-	// The file that reports on goroutines is laid over each server's package. The server's
-	// folder is not written to.
-	l.overlay = filepath.Join(temp, "overlay.json")
-	file, replace := filepath.Join(temp, "goroutines.go"), map[string]string{}
+	if err := json.Unmarshal(scenesFile, &l.scenes); err != nil {
+		return nil, err
+	}
 	for i, s := range stages {
-		if _, err := root.Stat(s.Folder); err != nil && s.Number > 0 {
+		if _, err := os.Stat(s.Folder); err != nil && s.Number > 0 {
 			return nil, fmt.Errorf("there is no %s here; run this in the workbook's folder", s.Folder)
 		}
-		folder, _ := filepath.Abs(s.Folder)
-		replace[filepath.Join(folder, "lab_goroutines.go")] = file
 		l.panels = append(l.panels, &panel{ID: i, lab: l, calls: make(chan func(), 16), cancel: func() {},
 			Stage: s, run: run{State: "building"}, Slow: 2, Patience: 6})
-	}
-	overlay, _ := json.Marshal(map[string]any{"Replace": replace})
-	err = errors.Join(json.Unmarshal(theActs, &l.scenes),
-		os.WriteFile(file, reportsGoroutines, 0o600), os.WriteFile(l.overlay, overlay, 0o600))
-	if err != nil {
-		return nil, err
 	}
 	l.board.put("lab", "lab", map[string]any{"scenes": l.scenes}, 0)
 	for _, p := range l.panels {
 		go p.loop()
-		p.calls <- func() { p.rebuild(false) }
+		p.calls <- p.rebuild
 	}
 	go l.watch()
 	return l, nil
 }
 
-// watch has a panel build its server anew when a file of it has been saved.
+// watch makes a panel build its server anew when a file of it has been saved.
 func (l *lab) watch() {
 	states := make([]string, len(l.panels))
 	for range time.Tick(250 * time.Millisecond) {
@@ -81,7 +65,7 @@ func (l *lab) watch() {
 			state := watch.Fingerprint(p.Stage.Folder)
 			if states[i] != state && states[i] != "" && state != "" {
 				l.end(errors.New("A file was saved meanwhile."))
-				p.calls <- func() { p.rebuild(true) }
+				p.calls <- p.rebuild
 			}
 			states[i] = state
 		}

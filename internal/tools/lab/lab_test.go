@@ -3,15 +3,13 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -20,20 +18,12 @@ import (
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
+	"example.com/concurrent-web-server/internal/timeline"
 )
 
-var workbook string // the real one; the tests run in a copy, which they change
+func TestMain(m *testing.M) { os.Exit(inWorkbook(m.Run)) }
 
-func TestMain(m *testing.M) {
-	// A test mostly waits. Let all of them do so at the same time.
-	flag.Set("test.parallel", "20")
-	flag.Parse()
-	folder, _ := os.Getwd()
-	workbook = behaviour.Root(folder)
-	os.Exit(inCopy(m.Run))
-}
-
-func inCopy(run func() int) int {
+func inWorkbook(run func() int) int {
 	cleanUp, err := server.CleanUpAtEnd("lab")
 	if err != nil {
 		fmt.Println(err)
@@ -41,19 +31,12 @@ func inCopy(run func() int) int {
 	}
 	defer cleanUp()
 	defer server.KillAll()
-	temp := filepath.Join(os.TempDir(), "workbook")
-	os.Mkdir(temp, 0o700)
-	cp := exec.Command("sh", "-c", `cp -r go.mod go.sum internal testdata docs stage* "$0" && mkdir "$0/saved" && cp -r stage3-spawned "$0/saved"`, temp)
-	cp.Dir = workbook
-	if out, err := cp.CombinedOutput(); err != nil {
-		fmt.Printf("%s", out)
-		return 1
-	}
-	os.Chdir(temp)
+	folder, _ := os.Getwd()
+	os.Chdir(behaviour.Root(folder))
 	return run()
 }
 
-// A browser is one that reads the stream of a lab.
+// A browser reads the stream of a lab.
 type browser struct {
 	*testing.T
 	lab *lab
@@ -64,7 +47,7 @@ type browser struct {
 	panels []panel
 	lanes  []map[int]lane
 	seen   []sample
-	play   play
+	scene  performance
 	from   int64 // when the servers were started last by the test
 }
 
@@ -75,21 +58,12 @@ type event struct {
 	data string
 }
 
-// The stages, and stages that are broken, in one lab, which the tests use one after the other.
-var (
-	sharing sync.Mutex
-	shared  *browser
-)
+var shared *browser // of a lab with the stages, which the tests use one after the other
 
-// share returns the lab that has the stages in the panels from 0 on, and the broken ones in those after them. It is
-// the test's until that ends.
 func share(t *testing.T) *browser {
 	t.Helper()
-	t.Parallel()
-	sharing.Lock()
-	t.Cleanup(sharing.Unlock)
 	if shared == nil {
-		shared = open(t, append(slices.Clone(behaviour.Stages), brokenStages(t)...))
+		shared = open(t, behaviour.Stages)
 	}
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -100,11 +74,7 @@ func share(t *testing.T) *browser {
 // open starts a lab, and waits until all of its servers run or have failed. The lab ends with the tests.
 func open(t *testing.T, stages []behaviour.Stage) *browser {
 	t.Helper()
-	temp, err := os.MkdirTemp("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := newLab(temp, stages)
+	l, err := newLab(stages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,30 +115,26 @@ func (b *browser) receive(e *event) {
 	defer b.mu.Unlock()
 	var which struct{ ID, N int }
 	json.Unmarshal([]byte(e.data), &which)
-	var into any
 	switch e.name {
 	case "now":
-		into = &e.at
+		json.Unmarshal([]byte(e.data), &e.at)
 	case "panel":
-		b.panels[which.ID] = panel{}
-		into = &b.panels[which.ID]
+		b.panels[which.ID] = decode[panel](e.data)
 	case "scene":
-		b.play = play{}
-		into = &b.play
+		b.scene = decode[performance](e.data)
 	case "lane":
-		l := lane{}
-		defer func() { b.lanes[which.ID][which.N] = l }()
-		into = &l
+		b.lanes[which.ID][which.N] = decode[lane](e.data)
 	case "sample":
-		b.seen[which.ID] = sample{}
-		into = &b.seen[which.ID]
-	}
-	if into != nil {
-		if err := json.Unmarshal([]byte(e.data), into); err != nil {
-			b.Errorf("%s: %s: %v", e.name, e.data, err)
-		}
+		b.seen[which.ID] = decode[sample](e.data)
 	}
 	b.events = append(b.events, *e)
+}
+
+func decode[T any](data string) (value T) {
+	if err := json.Unmarshal([]byte(data), &value); err != nil {
+		panic(fmt.Sprintf("%s: %v", data, err))
+	}
+	return value
 }
 
 // until waits until something holds, for as long as the test may take.
@@ -182,7 +148,7 @@ func (b *browser) until(what string, cond func() bool) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if !cond() && time.Now().After(deadline) {
-			b.Fatalf("not so: %s\n%+v\n%+v\n%+v\n%+v", what, b.panels, b.lanes, b.seen, b.play)
+			b.Fatalf("not so: %s\n%+v\n%+v\n%+v\n%+v", what, b.panels, b.lanes, b.seen, b.scene)
 		}
 		return cond()
 	}
@@ -202,8 +168,8 @@ func (b *browser) post(what, body string) int {
 	return resp.StatusCode
 }
 
-// does presses a button.
-func (b *browser) does(what, format string, args ...any) {
+// press presses a button.
+func (b *browser) press(what, format string, args ...any) {
 	b.Helper()
 	if status := b.post(what, fmt.Sprintf(format, args...)); status != http.StatusNoContent {
 		b.Fatalf("%s %s: status %d", what, fmt.Sprintf(format, args...), status)
@@ -221,125 +187,83 @@ func (b *browser) set(slow float64) {
 	}
 }
 
-// lane returns the last lane of a name.
-func (b *browser) lane(panel int, name string) (last lane) {
-	for n, l := range b.lanes[panel] {
-		if l.Name == name && n >= last.N && l.Arrived >= b.from {
-			last = l
-		}
-	}
-	return last
-}
-
-// last is lane, for whoever does not hold mu.
-func (b *browser) last(panel int, name string) lane {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.lane(panel, name)
-}
-
-// is waits until something is what happened last to a visitor.
-func (b *browser) is(panel int, name, kind string) {
+// is waits until something is what happened last to a visitor since set, and returns the visitor's lane.
+func (b *browser) is(panel int, name string, kind timeline.Kind) (last lane) {
 	b.Helper()
-	b.until(fmt.Sprintf("panel %d: %s %s", panel, name, kind), func() bool { return string(b.lane(panel, name).Kind) == kind })
+	b.until(fmt.Sprintf("panel %d: %s %s", panel, name, kind), func() bool {
+		last = lane{}
+		for n, l := range b.lanes[panel] {
+			if l.Name == name && n >= last.N && l.Arrived >= b.from {
+				last = l
+			}
+		}
+		return last.Kind == kind
+	})
+	return last
 }
 
 // concurrent and free say what the ladder has of the stage in a panel.
 func concurrent(panel int) bool { return behaviour.Stages[panel].Has("many-at-once") }
 func free(panel int) bool       { return behaviour.Stages[panel].Has("waiting-is-free") }
 
-// A silent visitor and half a request are accepted, and not served. Where others wait for them, they are served
-// when those have left.
-func TestVisitors(t *testing.T) {
-	b := share(t)
-	b.set(0.5)
-	b.does("send", `{"kind":"silent","n":1}`)
-	for panel := range 5 {
-		b.is(panel, "silent 1", "is accepted")
-	}
-	b.does("send", `{"kind":"slow","n":1}`)
-	b.does("send", `{"kind":"half","n":1}`)
-	for panel := range 5 {
-		if concurrent(panel) {
-			b.is(panel, "slow 1", "is answered")
-			b.is(panel, "half 1", "is accepted")
-		} else {
-			b.until("two wait", func() bool { return b.seen[panel].Here == 3 && b.seen[panel].Accepted == 1 })
-			b.is(panel, "slow 1", "arrives")
-		}
-	}
-	b.does("leave", "{}")
-	for panel := range 5 {
-		b.is(panel, "half 1", "leaves")
-		b.is(panel, "slow 1", "is answered")
-		slow, silent := b.last(panel, "slow 1"), b.last(panel, "silent 1")
-		if waited := slow.Served > silent.Over; waited == concurrent(panel) {
-			t.Errorf("panel %d: %+v, %+v", panel, slow, silent)
-		}
-	}
-}
-
 // Of 200 silent visitors, the one who is accepted is drawn, and those that are not are counted. How they end is
 // seen of all, whether they are drawn or not.
 func TestCrowd(t *testing.T) {
 	b := share(t)
 	b.set(1)
-	b.does("send", `{"kind":"silent","n":200}`)
-	want := map[string]int{"is lost": 200}
+	b.press("send", `{"kind":"silent","n":200}`)
+	want := map[timeline.Kind]int{timeline.Lost: 200}
 	for panel := range 5 {
-		b.is(panel, "silent 1", "is accepted")
+		b.is(panel, "silent 1", timeline.Accepted)
 		b.until("the others are counted", func() bool { return b.seen[panel].Here == 200 && b.seen[panel].More == 140 })
 		if concurrent(panel) {
-			b.is(panel, "silent 60", "is accepted")
+			b.is(panel, "silent 60", timeline.Accepted)
 		}
 	}
 	b.until("each holds a thread of stage 3", func() bool { return b.seen[2].Held == 200 })
 	b.until("and none of stage 4", func() bool { return b.seen[3].Held == 0 && b.seen[3].Total == 201 })
-	b.does("interrupt", "{}")
+	b.press("interrupt", "{}")
 	for panel := range 5 {
 		if free(panel) {
-			want = map[string]int{"is dropped": 200}
+			want = map[timeline.Kind]int{timeline.Dropped: 200}
 		}
 		b.until(fmt.Sprint("panel ", panel, " ends with ", want), func() bool {
-			got := map[string]int{}
-			for kind, n := range b.seen[panel].Counts {
-				got[string(kind)] = n
-			}
-			return b.panels[panel].State == "ended" && b.panels[panel].Well == free(panel) && maps.Equal(got, want)
+			return b.panels[panel].State == "ended" && b.panels[panel].Well == free(panel) && reflect.DeepEqual(b.seen[panel].Counts, want)
 		})
 	}
 }
 
-// A group is served in the order in which it came; who is reset is the one whom the server has accepted; after Ctrl-C
-// it has closed the descriptor that it listened on, and no visitor's; and on Ctrl-\ it says where its goroutines are.
+// A group is served in the order in which it came; half a request can leave; the visitor who is reset is the one whom the
+// server has accepted; after Ctrl-C it has closed the descriptor that it listened on, and no visitor's; and on Ctrl-\ it
+// says where its goroutines are.
 func TestOrder(t *testing.T) {
 	b := share(t)
 	b.set(0.1)
-	b.does("send", `{"to":1,"kind":"slow","n":5}`)
-	b.is(0, "slow 5", "is answered")
+	b.press("send", `{"to":1,"kind":"slow","n":5}`)
 	for i := range 4 {
-		if l, next := b.last(0, fmt.Sprint("slow ", i+1)), b.last(0, fmt.Sprint("slow ", i+2)); l.Over > next.Served {
+		if l, next := b.is(0, fmt.Sprint("slow ", i+1), timeline.Answered), b.is(0, fmt.Sprint("slow ", i+2), timeline.Answered); l.Over > next.Served {
 			t.Errorf("%+v is served before %+v is answered", next, l)
 		}
 	}
-	b.does("send", `{"to":2,"kind":"silent","n":1}`)
-	b.is(1, "silent 1", "is accepted")
-	b.does("send", `{"to":2,"kind":"quick","n":1}`)
-	b.is(1, "quick 1", "arrives")
-	b.does("reset", `{"to":2}`)
-	b.is(1, "silent 1", "leaves")
-	b.is(1, "quick 1", "is answered")
+	b.press("send", `{"to":2,"kind":"half","n":1}`)
+	b.is(1, "half 1", timeline.Accepted)
+	b.press("leave", `{"to":2}`)
+	b.is(1, "half 1", timeline.Leaves)
+	b.press("send", `{"to":2,"kind":"silent","n":1}`)
+	b.is(1, "silent 1", timeline.Accepted)
+	b.press("send", `{"to":2,"kind":"quick","n":1}`)
+	b.is(1, "quick 1", timeline.Arrives)
+	b.press("reset", `{"to":2}`)
+	b.is(1, "silent 1", timeline.Leaves)
+	b.is(1, "quick 1", timeline.Answered)
 
 	b.set(1000)
-	b.does("send", `{"to":5,"kind":"slow","n":1}`)
-	b.is(4, "slow 1", "is being served")
-	b.does("interrupt", `{"to":5}`)
-	b.until("it stops", func() bool { return b.seen[4].Place == "main" })
-	b.until("one is accepted", func() bool { return b.seen[4].Accepted == 1 })
-	b.does("quit", `{"to":5}`)
-	b.until("it says where goroutine 1 is", func() bool {
-		return strings.Contains(b.panels[4].Output, "Goroutine 1 is in main [") && !strings.Contains(b.panels[4].Output, "labGoroutines")
-	})
+	b.press("send", `{"to":5,"kind":"slow","n":1}`)
+	b.is(4, "slow 1", timeline.Served)
+	b.press("interrupt", `{"to":5}`)
+	b.until("it stops", func() bool { return b.seen[4].Place == "main" && b.seen[4].Accepted == 1 })
+	b.press("quit", `{"to":5}`)
+	b.until("it says where goroutine 1 is", func() bool { return strings.Contains(b.panels[4].Output, "Goroutine 1 is in main [") })
 }
 
 // What is asked for is bounded, and what cannot be done is refused.
@@ -368,13 +292,10 @@ func TestClock(t *testing.T) {
 	var c clock
 	c.Now()
 	c.last = c.last.Add(-500 * time.Millisecond)
-	if now := c.ms(); now < 500 || now > 1500 {
-		t.Errorf("half a second later it is %d ms", now)
-	}
-	before := c.Now()
+	before := c.ms()
 	c.last = c.last.Add(-32 * time.Second)
-	if now := c.Now(); now != before {
-		t.Errorf("after 32 s without a look it is %v, want %v as before", now, before)
+	if now := c.ms(); before < 500 || before > 1500 || now != before {
+		t.Errorf("half a second later it is %d ms, and after 32 s without a look %d ms; want about 500, twice", before, now)
 	}
 }
 
@@ -383,16 +304,14 @@ func TestClock(t *testing.T) {
 func TestBoard(t *testing.T) {
 	b := newBoard()
 	b.put("panel 0", "panel", "first", 0)
-	const minutes = 20
-	for at := int64(1); at < minutes*60_000; at += 100 {
+	for at := int64(1); at < 20*60_000; at += 100 {
 		b.put(fmt.Sprint("sample ", at), "sample", at, at)
 		b.put("sample of last", "sample", at/1000, at)
 		b.put("panel 0", "panel", "first", 0)
 	}
 	news, last := b.since(0)
-	n := strings.Count(news, "event: ")
-	if want := 5 * 600; n < want || n > want+mostOld || !strings.Contains(news, `"first"`) || strings.Contains(news, "data: 1\n") {
-		t.Errorf("%d events, want %d and at most %d more: %.200s", n, want, mostOld, news)
+	if n := strings.Count(news, "event: "); n < 3000 || n > 3010 || !strings.Contains(news, `"first"`) {
+		t.Errorf("%d events, want 3000 and a few: %.200s", n, news)
 	}
 	b.put("panel 0", "panel", "second", 0)
 	if news, now := b.since(last); news != "event: panel\ndata: \"second\"\n\n" || now != last+1 {
@@ -404,53 +323,47 @@ func TestBoard(t *testing.T) {
 func TestLines(t *testing.T) {
 	b := share(t)
 	b.set(1000)
-	b.does("send", `{"kind":"silent","n":5}`)
-	for panel := range 5 {
-		source := readCode(panel, behaviour.Stages[panel].Folder)
-		line := func(name string) string { // the line of main.go or http.go that has the text
-			file, text, _ := strings.Cut(name, " ")
-			before, _, found := strings.Cut(source.Files[file], text)
-			if !found {
-				t.Fatalf("panel %d has no %s", panel, name)
-			}
-			return fmt.Sprintf("%s:%d", file, 1+strings.Count(before, "\n"))
+	b.press("send", `{"kind":"silent","n":5}`)
+	for _, c := range []struct {
+		panel  int
+		file   string
+		text   string
+		counts [3]int // or of goroutine 1, if zero
+	}{
+		{0, "main.go", "\t\thandleConnection(conn)\n\t}", [3]int{}},
+		{1, "main.go", "asyncHandleConnection(conn).await()", [3]int{}},
+		{2, "main.go", ".Accept()", [3]int{}},
+		{2, "main.go", "go handleConnection(conn)", [3]int{5, 5, 0}},
+		{2, "http.go", "conn.Read(", [3]int{5, 5, 5}},
+		{4, "main.go", ".Accept()", [3]int{}},
+		{4, "http.go", "conn.Read(", [3]int{5, 0, 5}},
+	} {
+		source := readCode(c.panel, behaviour.Stages[c.panel].Folder)
+		before, _, found := strings.Cut(source.Files[c.file], c.text)
+		n := 1 + strings.Count(before, "\n")
+		if !found || c.file == source.Loop.File && (n < source.Loop.First || n > source.Loop.Last) {
+			t.Fatalf("the loop in panel %d, %+v, has no %q", c.panel, source.Loop, c.text)
 		}
-		loop, n, held := "main.go .Accept()", 0, 0
-		switch {
-		case free(panel):
-			n = 5
-		case concurrent(panel):
-			n, held = 5, 5
-		}
-		if concurrent(panel) {
-			b.until("they stand in the loop", func() bool {
-				first, last := source.Loop.First, source.Loop.Last
-				for at := first; at <= last; at++ {
-					if b.seen[panel].Lines[fmt.Sprintf("main.go:%d", at)] == [3]int{n, held, 0} {
-						return true
-					}
-				}
-				return false
-			})
-			b.until("and read", func() bool { return b.seen[panel].Lines[line("http.go conn.Read(")] == [3]int{n, held, n} })
-		} else {
-			loop = "main.go \t\thandleConnection(conn)\n\t}"
-			if panel == 1 {
-				loop = "main.go asyncHandleConnection(conn).await()"
-			}
-		}
-		b.until("goroutine 1 stands in the loop", func() bool { return slices.Contains(b.seen[panel].Stack, line(loop)) })
+		line := fmt.Sprintf("%s:%d", c.file, n)
+		b.until(fmt.Sprintf("%v are on line %s of panel %d", c.counts, line, c.panel), func() bool {
+			seen := b.seen[c.panel]
+			return c.counts == [3]int{} && slices.Contains(seen.Stack, line) || c.counts != [3]int{} && seen.Lines[line] == c.counts
+		})
 	}
 	b.until("stage 5's tests are run, and no other has any", func() bool { return b.panels[4].Tests > 5 && b.panels[3].Tests == 0 })
 }
 
 // A stage is saved: with a mistake, with one that does not compile, and as it was.
 func TestSave(t *testing.T) {
-	t.Parallel()
 	stage := behaviour.Stages[2]
-	stage.Folder = filepath.Join("saved", stage.Folder)
+	folder := filepath.Join(t.TempDir(), stage.Folder)
+	if err := os.CopyFS(folder, os.DirFS(stage.Folder)); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module saved\n\ngo 1.25\n"), 0o666)
+	stage.Folder = folder
 	b := open(t, []behaviour.Stage{stage})
-	file := filepath.Join(stage.Folder, "main.go")
+	file := filepath.Join(folder, "main.go")
 	right, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -465,42 +378,44 @@ func TestSave(t *testing.T) {
 	}
 	save("go handleConnection(conn)", "go handleConnection(con)")
 	b.until("it does not build", func() bool { return b.panels[0].Stale && strings.Contains(b.panels[0].Output, "undefined: con") })
-	b.does("send", `{"kind":"quick","n":1}`)
-	b.is(0, "quick 1", "is answered") // by the server from before
+	b.press("send", `{"kind":"quick","n":1}`)
+	b.is(0, "quick 1", timeline.Answered) // by the server from before
 	save("go handleConnection(conn)", "handleConnection(conn)")
 	b.until("the verdict is shown", func() bool {
 		p := b.panels[0]
 		return !p.OK && !p.Stale && strings.Contains(p.Text, "many-at-once/slow-request")
 	})
-	b.does("play", `{"scene":1,"act":0,"stage":3,"chosen":0}`)
+	b.press("play", `{"scene":1,"act":0,"stage":3,"chosen":0}`)
 	b.until("it plays, and the verdict on the server before has gone", func() bool {
-		return b.play.State == "playing" && len(b.play.Steps) > 0 && b.panels[0].Text == ""
+		return b.scene.State == "playing" && len(b.scene.Steps) > 0 && b.panels[0].Text == ""
 	})
 	save("", "")
-	b.until("it does not count", func() bool { return b.play.State == "void" && strings.Contains(b.play.Reason, "saved") })
+	b.until("it does not count", func() bool { return b.scene.State == "void" && strings.Contains(b.scene.Reason, "saved") })
 }
 
 // A scene ends when it is stopped, or something else is pressed; and it does not count when its server does
 // not run.
 func TestScene(t *testing.T) {
-	t.Parallel()
 	b := open(t, append(slices.Clone(behaviour.Stages[:1]), behaviour.Stage{Folder: "./nothing"}))
-	play := func(chosen int) { b.does("play", `{"scene":1,"act":0,"stage":1,"chosen":%d}`, chosen) }
-	play(1)
-	b.until("it does not count", func() bool { return b.play.State == "void" && strings.Contains(b.play.Reason, "nothing does not run") })
+	play := func() { b.press("play", `{"scene":1,"act":0,"stage":1,"chosen":1}`) }
+	plays := func() bool { return b.scene.State == "playing" && len(b.scene.Steps) == 1 }
+	play()
+	b.until("it does not count", func() bool {
+		return b.scene.State == "void" && strings.Contains(b.scene.Reason, "nothing does not run")
+	})
 	b.lab.scenes[1].Acts[0].To = []int{1}
-	play(1)
-	b.until("it plays", func() bool { return b.play.State == "playing" && len(b.play.Steps) == 1 })
+	play()
+	b.until("it plays", plays)
 	if got := b.post("play", `{"scene":0,"act":0}`); got != http.StatusBadRequest {
 		t.Errorf("a second scene: status %d", got)
 	}
-	b.does("stop", "{}")
-	b.until("it is stopped", func() bool { return b.play.State == "stopped" })
-	play(1)
-	b.until("it plays", func() bool { return b.play.State == "playing" && len(b.play.Steps) == 1 })
-	b.does("send", `{"kind":"quick","n":1}`)
+	b.press("stop", "{}")
+	b.until("it is stopped", func() bool { return b.scene.State == "stopped" })
+	play()
+	b.until("it plays", plays)
+	b.press("send", `{"kind":"quick","n":1}`)
 	b.until("it does not count", func() bool {
-		return b.play.State == "void" && strings.Contains(b.play.Reason, "pressed") && len(b.play.Right) == 0
+		return b.scene.State == "void" && strings.Contains(b.scene.Reason, "pressed") && len(b.scene.Right) == 0
 	})
 }
 
@@ -508,7 +423,7 @@ func TestScene(t *testing.T) {
 func TestAcceptLoop(t *testing.T) {
 	for _, call := range []string{"listener.Accept()", "l.AcceptTCP()", "syscall.Accept(fd)", "unix.Accept4(fd, 0)"} {
 		source := "package main\n\nfunc main() {\n\tfor {\n\t\tfor {\n\t\t\tconn, err := " + call + "\n\t\t}\n\t}\n\tfor {\n\t}\n}\n"
-		if got, _ := acceptLoop("a.go", []byte(source)); got == nil || *got != (loop{"a.go", 5, 7}) {
+		if got := acceptLoop("a.go", []byte(source)); got == nil || *got != (loop{"a.go", 5, 7}) {
 			t.Errorf("the loop of %s is %+v, want lines 5 to 7", call, got)
 		}
 	}

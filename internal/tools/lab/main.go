@@ -39,7 +39,7 @@ func main() {
 
 // serve serves the lab until it is interrupted.
 func serve(addr string, number int, own string) error {
-	// Whoever reaches the lab can start and end servers.
+	// Anybody who reaches the lab can start and end servers.
 	if !loopback(addr) {
 		return fmt.Errorf("-addr %s: the lab listens on this machine itself only; try -addr 127.0.0.1:0", addr)
 	}
@@ -67,7 +67,7 @@ func serve(addr string, number int, own string) error {
 	if own != "" {
 		stages = append(stages, behaviour.Stage{Folder: own, Adds: "your own server"})
 	}
-	lab, err := newLab(os.TempDir(), stages)
+	lab, err := newLab(stages)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,26 +52,26 @@ func (s step) visitors() (n int, kind string, come bool) {
 	return n, kind, come
 }
 
-// A play is an act that is being played, or has been. Times are in milliseconds of the lab's clock.
-type play struct {
-	Scene  int     `json:"scene"`
-	Act    int     `json:"act"`
-	Stage  int     `json:"stage"`
-	Chosen int     `json:"chosen"` // -1 if nobody has guessed
-	State  string  `json:"state"`  // playing, done, void if it did not count, or stopped
-	Reason string  `json:"reason"` // why it did not count
-	From   int64   `json:"from"`
-	Steps  []int64 `json:"steps"` // when each was made
-	Right  []int   `json:"right"` // the choices that were
-	Seen   []sight `json:"seen"`
+// A performance is an act that is being played, or has been. Times are in milliseconds of the lab's clock.
+type performance struct {
+	Scene  int       `json:"scene"`
+	Act    int       `json:"act"`
+	Stage  int       `json:"stage"`
+	Chosen int       `json:"chosen"` // -1 if nobody has guessed
+	State  string    `json:"state"`  // playing, done, void if it did not count, or stopped
+	Reason string    `json:"reason"` // why it did not count
+	From   int64     `json:"from"`
+	Steps  []int64   `json:"steps"` // when each was made
+	Right  []int     `json:"right"` // the choices that were
+	Seen   []outcome `json:"seen"`
 
 	act    act
 	panels []*panel
 	stop   context.CancelCauseFunc
 }
 
-// A sight is what was seen of a panel, and why it was so.
-type sight struct {
+// An outcome is what was seen of a panel, and why it was so.
+type outcome struct {
 	ID   int    `json:"id"`
 	Seen string `json:"seen"`
 	Why  string `json:"why"`
@@ -78,23 +79,24 @@ type sight struct {
 
 var errStopped = errors.New("stopped")
 
-// start begins to play an act. It returns false if there is none, or another is being played.
-func (l *lab) start(a play) bool {
+// play begins to play an act. It returns false if there is none, or another is being played.
+func (l *lab) play(scene, number, stage, chosen int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.playing != nil || a.Scene < 0 || a.Scene >= len(l.scenes) || a.Act < 0 || a.Act >= len(l.scenes[a.Scene].Acts) {
+	if l.playing != nil || scene < 0 || scene >= len(l.scenes) || number < 0 || number >= len(l.scenes[scene].Acts) {
 		return false
 	}
-	a.act = l.scenes[a.Scene].Acts[a.Act]
+	ctx, stop := context.WithCancelCause(context.Background())
+	a := &performance{Scene: scene, Act: number, Stage: stage, Chosen: chosen, State: "playing",
+		Steps: []int64{}, Right: []int{}, Seen: []outcome{}, act: l.scenes[scene].Acts[number], stop: stop}
 	for _, p := range l.panels {
 		if to := a.act.To; len(to) == 0 || slices.Contains(to, p.Stage.Number) {
 			a.panels = append(a.panels, p)
 		}
 	}
-	ctx, stop := context.WithCancelCause(context.Background())
-	a.State, a.Steps, a.Right, a.Seen, a.stop, l.playing = "playing", []int64{}, []int{}, []sight{}, stop, &a
+	l.playing = a
 	go func() {
-		err := l.play(ctx, &a)
+		err := l.perform(ctx, a)
 		if err == nil {
 			err = a.judge()
 		}
@@ -123,13 +125,9 @@ func (l *lab) end(err error) {
 	}
 }
 
-// upToDate is how many reports of its goroutines come from a server until one has been made since the first: one
-// may be read while another is in the pipe, and a third being written.
-const upToDate = 4
-
-// play starts the servers anew and makes the steps. A step is made when all servers have come to rest
-// after the one before and have reported their goroutines: only the show depends on how fast that is.
-func (l *lab) play(ctx context.Context, a *play) error {
+// perform starts the servers anew and makes the steps. A step is made when all servers have come to rest
+// after the one before: only the show depends on how fast that is.
+func (l *lab) perform(ctx context.Context, a *performance) error {
 	err := a.each(func(p *panel) (err error) {
 		p.do(func() {
 			p.Slow, p.Patience = a.act.Slow, a.act.Patience
@@ -146,18 +144,17 @@ func (l *lab) play(ctx context.Context, a *play) error {
 		case <-time.After(l.pace):
 		case <-ctx.Done():
 		}
-		reported := func(p *panel) bool { return p.dumps >= upToDate || !p.Go }
-		if err = cmp.Or(err, a.each(func(p *panel) error { return p.await(ctx, reported) })); err != nil {
+		atRest := func(p *panel) error { return p.await(ctx, func(*panel) bool { return true }) }
+		if err = cmp.Or(err, a.each(atRest)); err != nil {
 			return err
 		}
 		a.Steps = append(a.Steps, l.clock.ms())
-		do, known := controls[s.Do]
 		n, kind, come := s.visitors()
 		for _, p := range a.panels {
 			p.calls <- func() {
-				if come {
+				if do := controls[s.Do]; come {
 					p.send(kind, n)
-				} else if known {
+				} else if do != nil {
 					do(p)
 				}
 			}
@@ -166,17 +163,17 @@ func (l *lab) play(ctx context.Context, a *play) error {
 	l.board.put("scene", "scene", a, 0)
 	gone := func(p *panel) bool {
 		ends := p.interrupted > 0 && p.recorder.Now()-p.recorder.LastEvent < server.GiveUpAfter // or may
-		return p.recorder.Here() == 0 && !ends && (p.dumps >= upToDate || !p.Go)
+		return p.recorder.Here() == 0 && !ends
 	}
 	err = a.each(func(p *panel) error { return p.await(ctx, gone) })
 	for _, p := range a.panels {
-		p.do(func() { a.Seen = append(a.Seen, sight{p.ID, a.tell(p.lanes, p.samples), because(p)}) })
+		p.do(func() { a.Seen = append(a.Seen, outcome{p.ID, a.describe(p.lanes, p.samples), because(p)}) })
 	}
 	return err
 }
 
 // each calls do for all panels at once, and returns the first error that there is.
-func (a *play) each(do func(p *panel) error) error {
+func (a *performance) each(do func(p *panel) error) error {
 	errs := make([]error, len(a.panels))
 	var all sync.WaitGroup
 	for i, p := range a.panels {
@@ -190,14 +187,11 @@ func (a *play) each(do func(p *panel) error) error {
 // up when the server has ended, or when nothing has happened to anybody for so long that nothing more
 // will. It is called by others than the panel's goroutine, which calls cond.
 func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
-	const most = 10 // times that a server may turn out to be busy
-	for busy, rested, before := 0, false, false; busy < most; {
+	const busyLimit = 10 // times that a server may turn out to be busy
+	for busy, rested := 0, false; busy < busyLimit; {
 		var s *server.Server
 		over, sent := false, false
 		p.do(func() {
-			if !before {
-				p.dumps = 0 // what the server has reported before it rested
-			}
 			p.next = time.Time{} // what is seen of the server is new, too
 			p.look()
 			s, over = p.server, p.recorder == nil
@@ -209,8 +203,8 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 		if over || ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// Whoever had not sent at the look may do so when the server has been quiet for long.
-		before, rested = rested, s.AwaitQuiet(server.SettleTime)
+		// A visitor who had not sent at the look may do so when the server has been quiet for long.
+		rested = s.AwaitQuiet(server.SettleTime)
 		if !rested && !s.Exited() {
 			busy++
 		}
@@ -220,38 +214,39 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 }
 
 // judge finds the right choices, and says why it does not count if there is none.
-func (a *play) judge() error {
+func (a *performance) judge() (err error) {
 	i := slices.IndexFunc(a.panels, func(p *panel) bool { return p.Stage.Number == a.Stage })
 	if i < 0 {
 		return fmt.Errorf("Stage %d took no part.", a.Stage)
 	}
-	var gone error
-	p := a.panels[i]
-	p.do(func() {
+	a.panels[i].do(func() {
 		for n, s := range a.act.Steps {
-			for _, l := range p.lanes {
+			for _, l := range a.panels[i].lanes {
 				if l.requests() == s.While && l.Over > 0 && l.Over < a.Steps[n] {
-					gone = fmt.Errorf("%s had gone before step %d: this machine is too busy.", l.Name, n+1)
+					err = fmt.Errorf("%s had gone before step %d: this machine is too busy.", l.Name, n+1)
 				}
 			}
 		}
 	})
-	if gone != nil {
-		return gone
+	if a.Right = a.act.right(a.Seen[i].Seen); err == nil && len(a.Right) == 0 {
+		err = errors.New("What happened fits none of the answers.")
 	}
-	for n, choice := range a.act.Choices {
-		if regexp.MustCompile(choice.When).MatchString(a.Seen[i].Seen) {
-			a.Right = append(a.Right, n)
-		}
-	}
-	if len(a.Right) == 0 {
-		return errors.New("What happened fits none of the answers.")
-	}
-	return nil
+	return err
 }
 
-// tell says what was seen of a server in an act, in the order in which it happened.
-func (a *play) tell(lanes []*lane, samples []sample) string {
+// right returns the choices that what was seen of a panel makes right.
+func (a act) right(seen string) []int {
+	right := []int{}
+	for n, choice := range a.Choices {
+		if regexp.MustCompile(choice.When).MatchString(seen) {
+			right = append(right, n)
+		}
+	}
+	return right
+}
+
+// describe says what was seen of a server in an act, in the order in which it happened.
+func (a *performance) describe(lanes []*lane, samples []sample) string {
 	last := samples[len(samples)-1]
 	type note struct {
 		at   int64
@@ -263,19 +258,26 @@ func (a *play) tell(lanes []*lane, samples []sample) string {
 	}
 	interrupted := false
 	for i, s := range a.act.Steps {
+		at := a.Steps[i]
 		n, kind, come := s.visitors()
-		came := slices.ContainsFunc(lanes, func(l *lane) bool { return l.requests() == kind && l.Arrived >= a.Steps[i] })
-		switch seen := at(samples, a.Steps[i]); {
+		came := slices.ContainsFunc(lanes, func(l *lane) bool { return l.requests() == kind && l.Arrived >= at })
+		switch {
 		case s.Do == "interrupt":
 			interrupted = true
-			add(a.Steps[i], "Ctrl-C")
+			add(at, "Ctrl-C")
 		case s.Do == "look":
-			add(a.Steps[i], "goroutine 1 is in %s [%s]; the server has %d threads, %d of them held by visitors",
+			seen := samples[0]
+			for _, sample := range samples {
+				if sample.At <= at {
+					seen = sample
+				}
+			}
+			add(at, "goroutine 1 is in %s [%s]; the server has %d threads, %d of them held by visitors",
 				seen.Place, seen.Wait, seen.Threads, seen.Held)
 		case come && !came:
-			add(a.Steps[i], "%s 1 finds no server", kind)
+			add(at, "%s 1 finds no server", kind)
 		case come && n > 1:
-			add(a.Steps[i], "%d %s come", n, kind)
+			add(at, "%d %s come", n, kind)
 			for k, n := range last.Counts {
 				add(last.At, "%d %s", n, k.Word())
 			}
@@ -309,10 +311,10 @@ func (a *play) tell(lanes []*lane, samples []sample) string {
 
 // together is how many visitors were being served when the first of them was done.
 func together(lanes []*lane) (n int) {
-	first := int64(0)
+	first := int64(math.MaxInt64)
 	for _, l := range lanes {
-		if l.Over > 0 && (first == 0 || l.Over < first) {
-			first = l.Over
+		if l.Over > 0 {
+			first = min(first, l.Over)
 		}
 	}
 	for _, l := range lanes {

@@ -18,8 +18,6 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer/html"
-
-	"example.com/concurrent-web-server/internal/timeline"
 )
 
 //go:embed page
@@ -71,26 +69,34 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 // controls are what a button of the page does to one server. Some others need more than
 // the server: see control.
 var controls = map[string]func(*panel){
-	"leave":     func(p *panel) { p.visitors((*timeline.Recorder).LeaveSilent) },
-	"interrupt": func(p *panel) { p.signal(syscall.SIGINT) },
-	"quit":      func(p *panel) { p.signal(syscall.SIGQUIT) },
+	"leave":     ifRuns(func(p *panel) { p.recorder.LeaveSilent() }),
+	"reset":     ifRuns(func(p *panel) { p.recorder.ResetLast() }),
+	"interrupt": ifRuns(func(p *panel) { p.signal(syscall.SIGINT) }),
+	"quit":      ifRuns(func(p *panel) { p.signal(syscall.SIGQUIT) }),
 	"start":     (*panel).start,
-	"reset":     func(p *panel) { p.visitors((*timeline.Recorder).ResetLast) },
-	"ask":       func(p *panel) { p.rebuild(true) },
+	"ask":       (*panel).rebuild,
 	"clear":     (*panel).clear,
+}
+
+func ifRuns(do func(*panel)) func(*panel) {
+	return func(p *panel) {
+		if p.recorder != nil {
+			do(p)
+		}
+	}
 }
 
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
-		To, N          int // To is a panel, and the first is 1; or 0 for all
-		Kind           string
-		Slow, Patience float64
-		play
+		To, N                     int // To is a panel, and the first is 1; or 0 for all
+		Kind                      string
+		Slow, Patience            float64
+		Scene, Act, Stage, Chosen int
 	}
 	what := r.PathValue("what")
-	const most = 4 << 10 // bytes
-	if json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&asked) != nil {
+	const limit = 4 << 10 // bytes
+	if json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(&asked) != nil {
 		what = "" // and refused below
 	}
 	panels := l.panels
@@ -109,7 +115,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 		}
 	case what == "stop":
 		l.end(errStopped)
-	case what == "play" && l.start(play{Scene: asked.Scene, Act: asked.Act, Stage: asked.Stage, Chosen: asked.Chosen}):
+	case what == "play" && l.play(asked.Scene, asked.Act, asked.Stage, asked.Chosen):
 	default:
 		const cannot = "The lab cannot do that: one scene at a time, 10,000 visitors at most, and 1 to 10 seconds."
 		http.Error(w, cannot, http.StatusBadRequest)
@@ -136,33 +142,26 @@ var markdown = goldmark.New(
 var bookHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{{.Name}}</title><link rel="stylesheet" href="/lab.css">
-<body class="read"><main>{{.Page}}
-{{- if .Lines}}<h1>{{.Name}}</h1><ol class="code">{{range .Lines}}<li id="L{{.N}}"><code>{{.Text}}</code></li>{{end}}</ol>{{end -}}
-</main></body></html>
+<body class="read"><main>{{.Page}}</main></body></html>
 `))
-
-type numbered struct {
-	N    int
-	Text string
-}
 
 // book sends a file of the workbook. It reads nothing outside of the workbook, and nothing hidden.
 func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	name := path.Clean(r.PathValue("path"))
-	content, err := l.root.ReadFile(name)
-	switch info, _ := l.root.Stat(name); {
-	case strings.Contains("/"+name, "/."):
-		err = fs.ErrNotExist
-	case info != nil && info.IsDir():
-		http.Redirect(w, r, path.Join("/book", name, folderPage(name)), http.StatusFound)
+	if info, err := l.root.Stat(name); err == nil && info.IsDir() {
+		page := "README.md"
+		if strings.HasPrefix(name, "stage") {
+			page = "main.go"
+		}
+		http.Redirect(w, r, path.Join("/book", name, page), http.StatusFound)
 		return
 	}
-	if err != nil {
+	content, err := l.root.ReadFile(name)
+	if err != nil || strings.Contains("/"+name, "/.") {
 		http.NotFound(w, r)
 		return
 	}
 	var page bytes.Buffer
-	var lines []numbered
 	switch path.Ext(name) {
 	case ".svg", ".png":
 		// A drawing has its style in itself, and loads nothing.
@@ -172,17 +171,11 @@ func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	case ".md":
 		markdown.Convert(content, &page) // into memory, where it cannot fail
 	default:
-		for i, text := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
-			lines = append(lines, numbered{i + 1, text})
+		fmt.Fprintf(&page, `<h1>%s</h1><ol class="code">`, template.HTMLEscapeString(name))
+		for i, line := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
+			fmt.Fprintf(&page, `<li id="L%d"><code>%s</code></li>`, i+1, template.HTMLEscapeString(line))
 		}
+		page.WriteString("</ol>")
 	}
-	bookHTML.Execute(w, map[string]any{"Name": name, "Page": template.HTML(page.String()), "Lines": lines})
-}
-
-// folderPage is what a link to a folder opens: a stage's program, or else a README.
-func folderPage(folder string) string {
-	if strings.HasPrefix(folder, "stage") && !strings.Contains(folder, "/") {
-		return "main.go"
-	}
-	return "README.md"
+	bookHTML.Execute(w, map[string]any{"Name": name, "Page": template.HTML(page.String())})
 }
