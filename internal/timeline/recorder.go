@@ -22,20 +22,22 @@ const (
 // A Recorder sends visitors to one server, and reports each thing that happens to those that it
 // follows. It reports from within the calls of its methods, which are to be made one after the other.
 type Recorder struct {
+	// Now is how far the recording has got.
+	Now func() time.Duration
 	// Counts are the visits that are over, by how they ended.
 	Counts map[Kind]int
 	// LastEvent is when something last happened to a visitor.
 	LastEvent time.Duration
+	// Underway says whether a visitor was still connecting or sending at the last look.
+	Underway bool
 
 	server *server.Server
-	clock  func() time.Duration
 	report func(Event)
 	visits []*visit      // that are not over, in the order in which they began
 	rough  time.Duration // when those were looked at last that are not followed
 
-	cpu      time.Duration  // that the server had used at the last look
-	underway bool           // somebody was still connecting or sending at the last look
-	leaving  sync.WaitGroup // connections that are being closed
+	cpu     time.Duration  // that the server had used at the last look
+	leaving sync.WaitGroup // connections that are being closed
 }
 
 // A visit is that of a visitor who is there.
@@ -47,20 +49,11 @@ type visit struct {
 	followed bool
 }
 
-// hasSent says whether the visitor has connected and sent all that they had to, or cannot.
-func (v *visit) hasSent() bool {
-	connected, err := v.Connected()
-	return connected && (err != nil || v.Sent())
-}
-
 // NewRecorder makes a recorder for a running server. The clock tells the times of the events. Close or CloseEnded
 // closes the connections of the visitors who are still there.
 func NewRecorder(s *server.Server, clock func() time.Duration, report func(Event)) *Recorder {
-	return &Recorder{Counts: map[Kind]int{}, LastEvent: clock(), server: s, clock: clock, report: report}
+	return &Recorder{Now: clock, Counts: map[Kind]int{}, LastEvent: clock(), server: s, report: report}
 }
-
-// Now is how far the recording has got.
-func (r *Recorder) Now() time.Duration { return r.clock() }
 
 // Here is how many visitors are there.
 func (r *Recorder) Here() int { return len(r.visits) }
@@ -93,9 +86,6 @@ func (r *Recorder) Accepted() (n int, err error) {
 	return n, nil
 }
 
-// Underway says whether a visitor was still connecting or sending at the last look.
-func (r *Recorder) Underway() bool { return r.underway }
-
 // Send sends visitors, one after the other, each with a request, or a part of one. With "" they
 // stay silent.
 func (r *Recorder) Send(request string, names ...string) {
@@ -113,13 +103,11 @@ func (r *Recorder) Send(request string, names ...string) {
 		}
 		r.visits, r.LastEvent, before = append(r.visits, v), v.arrived, v.Visitor
 	}
-	r.underway = true
+	r.Underway = true
 }
 
 // LeaveSilent closes the connections of the visitors who have not sent a whole request.
-func (r *Recorder) LeaveSilent() {
-	r.leave(func(v *visit) bool { return !v.asks }, (*visitor.Visitor).Close)
-}
+func (r *Recorder) LeaveSilent() { r.leave(func(v *visit) bool { return !v.asks }) }
 
 // ResetLast resets the connection of the last visitor whom the server has accepted, or of the last of all if it
 // has accepted none.
@@ -130,22 +118,24 @@ func (r *Recorder) ResetLast() {
 			last = v
 		}
 	}
-	r.leave(func(v *visit) bool { return v == last }, (*visitor.Visitor).Reset)
+	if last != nil {
+		last.Reset()
+		r.leave(func(v *visit) bool { return v == last })
+	}
 }
 
-func (r *Recorder) leave(match func(*visit) bool, disconnect func(*visitor.Visitor)) {
+func (r *Recorder) leave(match func(*visit) bool) {
 	now := r.Now()
 	r.visits = slices.DeleteFunc(r.visits, func(v *visit) bool {
-		leaves := match(v)
-		if leaves {
-			r.over(v, now, Leaves, disconnect)
-		}
-		return leaves
+		return match(v) && r.happens(v, now, Leaves)
 	})
 }
 
-// Close ends the recording: k happens to all visitors who are still there.
-func (r *Recorder) Close(k Kind) { r.close(func(*visit) Kind { return k }) }
+// Close makes all visitors leave who are still there, and returns when their connections are closed.
+func (r *Recorder) Close() {
+	r.leave(func(*visit) bool { return true })
+	r.leaving.Wait()
+}
 
 // CloseEnded ends the recording of a server that has ended. The system tells the visitors how their
 // visits ended, which may take a moment on a busy machine.
@@ -156,34 +146,28 @@ func (r *Recorder) CloseEnded() {
 	for r.Look(); slices.ContainsFunc(r.visits, connected) && time.Since(began) < patience; r.Look() {
 		time.Sleep(resolution)
 	}
-	r.close(func(v *visit) Kind {
-		if connected(v) {
-			return Lost // though a process that the server started still holds the connection
-		}
-		return Refused
-	})
-}
-
-func (r *Recorder) close(end func(*visit) Kind) {
-	now := r.Now()
 	for _, v := range r.visits {
-		r.over(v, now, end(v), (*visitor.Visitor).Close)
+		end := Refused
+		if connected(v) {
+			end = Lost // though a process that the server started still holds the connection
+		}
+		r.happens(v, r.Now(), end)
 	}
 	r.visits = nil
 	r.leaving.Wait()
 }
 
-func (r *Recorder) over(v *visit, now time.Duration, k Kind, disconnect func(*visitor.Visitor)) {
-	r.Counts[k]++
-	r.happens(v, now, k)
-	r.leaving.Go(func() { disconnect(v.Visitor) })
-}
-
-func (r *Recorder) happens(v *visit, now time.Duration, k Kind) {
+// happens reports what happens to a visitor, and says whether the visit is over.
+func (r *Recorder) happens(v *visit, now time.Duration, k Kind) (over bool) {
 	r.LastEvent = now
 	if v.followed {
 		r.report(Event{now, v.Name, k})
 	}
+	if !k.lasts() {
+		r.Counts[k]++
+		r.leaving.Go(v.Visitor.Close)
+	}
+	return !k.lasts()
 }
 
 // Look looks at the visitors, and reports what has happened to them. What is seen in
@@ -194,9 +178,9 @@ func (r *Recorder) Look() {
 	now := r.Now()
 	cpu, err := r.server.CPU()
 	// A server that has used no processor time since has read nothing.
-	ask := r.server.Sees("requests") && (err != nil || cpu != r.cpu || r.underway)
-	wasUnderway := r.underway
-	r.cpu, r.underway = cpu, false
+	ask := r.server.Sees("requests") && (err != nil || cpu != r.cpu || r.Underway)
+	wasUnderway := r.Underway
+	r.cpu, r.Underway = cpu, false
 
 	all := now-r.rough >= roughResolution || r.server.Exited()
 	if all {
@@ -205,22 +189,18 @@ func (r *Recorder) Look() {
 	happened := make(map[*visit][]Kind)
 	for _, v := range slices.Backward(r.visits) {
 		if !v.followed && !all {
-			r.underway = r.underway || wasUnderway && !v.hasSent()
+			r.Underway = r.Underway || wasUnderway // unless the next look at all tells otherwise
 			continue
 		}
 		if kinds := r.happened(v, ask && v.followed); len(kinds) > 0 {
 			happened[v] = kinds
 		}
 	}
-	r.visits = slices.DeleteFunc(r.visits, func(v *visit) bool {
+	r.visits = slices.DeleteFunc(r.visits, func(v *visit) (over bool) {
 		for _, k := range happened[v] {
-			if !k.lasts() {
-				r.over(v, now, k, (*visitor.Visitor).Close)
-				return true
-			}
-			r.happens(v, now, k)
+			over = r.happens(v, now, k)
 		}
-		return false
+		return over
 	})
 }
 
@@ -230,7 +210,7 @@ func (r *Recorder) happened(v *visit, ask bool) []Kind {
 	connected, err := v.Connected()
 	switch {
 	case !connected:
-		r.underway = true
+		r.Underway = true
 		return nil
 	case err != nil:
 		return []Kind{Refused}
@@ -251,19 +231,18 @@ func (r *Recorder) happened(v *visit, ask bool) []Kind {
 	case v.accepted:
 		return nil
 	case !v.Sent():
-		r.underway = true
+		r.Underway = true
 		return nil
 	}
-	if ask && v.asks {
-		v.accepted, _ = r.server.HasRead(v.Conn())
-	} else if ask {
-		v.accepted, _ = r.server.HasAccepted(v.Conn())
+	if !ask {
+		return nil
 	}
-	switch {
-	case v.accepted && v.asks:
-		return []Kind{Served}
-	case v.accepted:
-		return []Kind{Accepted}
+	kind, sees := Accepted, r.server.HasAccepted
+	if v.asks {
+		kind, sees = Served, r.server.HasRead
+	}
+	if v.accepted, _ = sees(v.Conn()); v.accepted {
+		return []Kind{kind}
 	}
 	return nil
 }

@@ -23,13 +23,7 @@ var glyphs = map[Kind]struct{ char, color string }{
 	Leaves:   {"○", ""},
 	Refused:  {"!", "1;31"},
 	Lost:     {"!", "1;31"},
-	Ignored:  {"?", "1;31"},
 }
-
-const (
-	bold = "1"
-	dim  = "2"
-)
 
 // A drawing is written line by line, and each line from left to right.
 type drawing struct {
@@ -51,43 +45,36 @@ func (d *drawing) put(col int, color, text string) {
 	d.WriteString(blank + text)
 }
 
-// mark writes the character of a kind n times, and a text behind it.
-func (d *drawing) mark(col int, k Kind, n int, text string) {
-	d.put(col, glyphs[k].color, strings.Repeat(glyphs[k].char, n)+text)
-}
-
 func (d *drawing) endLine() {
 	d.WriteByte('\n')
 	d.col = 0
 }
 
-// Legend returns lines that explain the drawings that Text makes, of recordings that are
-// Blind or of others.
-func Legend(s Style, blind bool) string {
+// Legend returns lines that explain the drawings that Text makes.
+func Legend(s Style) string {
 	d := &drawing{color: s.Color}
-	for _, row := range Meanings(blind) {
-		for i, m := range row {
+	for _, row := range LegendKinds {
+		for i, k := range row {
 			n := 1
-			if m.Kind.lasts() {
+			if k.lasts() {
 				n = 3
 			}
-			d.mark(d.col+2*min(i, 1), m.Kind, n, "")
-			d.put(d.col+1, "", m.Text)
+			d.put(d.col+2*min(i, 1), glyphs[k].color, strings.Repeat(glyphs[k].char, n))
+			d.put(d.col+1, "", k.Word())
 		}
 		d.endLine()
 	}
 	return d.String()
 }
 
-const (
-	labelWidth = 9  // "quick 1  "
-	wordWidth  = 12 // " ● answered", where the ● was pushed aside
-	tickWidth  = 9  // "╵0.025s  "
-)
-
 // Text draws the recording as lines of text. They are no longer than the style says, unless that is too short
 // for a drawing.
 func Text(r Recording, s Style) string {
+	const (
+		bold, dim  = "1", "2"
+		labelWidth = 9  // "quick 1  "
+		wordWidth  = 12 // " ● answered", where the ● was pushed aside
+	)
 	plot := max(s.Width-labelWidth-wordWidth, 1)
 	column := func(t time.Duration) int {
 		return labelWidth + int(int64(t)*int64(plot-1)/int64(r.End()))
@@ -100,15 +87,15 @@ func Text(r Recording, s Style) string {
 		d.put(0, "", l.Visitor)
 		for _, span := range l.Spans {
 			// Each span has a column at least, and pushes the next aside.
-			from := max(column(span.From), d.col)
-			d.mark(from, span.Kind, max(column(span.To)-from, 1), "")
+			g, from := glyphs[span.Kind], max(column(span.From), d.col)
+			d.put(from, g.color, strings.Repeat(g.char, max(column(span.To)-from, 1)))
 		}
 		if l.End != "" {
-			d.mark(d.col, l.End, 1, " "+l.End.Word())
+			d.put(d.col, glyphs[l.End].color, glyphs[l.End].char+" "+l.End.Word())
 		}
 		d.endLine()
 	}
-	for _, t := range r.Ticks(max(plot/tickWidth, 2)) {
+	for _, t := range r.Ticks() {
 		d.put(column(t), dim, "╵"+Seconds(t))
 	}
 	d.endLine()

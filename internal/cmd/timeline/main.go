@@ -3,7 +3,6 @@
 // happened to each.
 //
 //	go run ./internal/cmd/timeline
-//	go run ./internal/cmd/timeline -stage 3
 //	go run ./internal/cmd/timeline -server ./_mine
 //
 // It is to be run in the workbook's own folder, where the stages are. With NO_COLOR
@@ -28,20 +27,15 @@ import (
 var (
 	stage = flag.Int("stage", 0, "show the stage with this `number` only")
 	spec  = flag.String("server", "", "show this `server` instead: a folder with a Go main package, or a command line")
-	slow  = flag.Duration("slow", time.Second, "how long the slow request takes; all else is in proportion")
 )
 
 func main() {
 	flag.Parse()
-	switch {
-	case flag.NArg() > 0:
-		misused("unexpected argument %q", flag.Arg(0))
-	case *slow < 50*time.Millisecond:
-		misused("-slow %v is too short to see anything; 50ms is the least", *slow)
-	case *stage != 0 && *spec != "":
-		misused("leave out STAGE (-stage) to see your server, or SERVER (-server) to see the stage")
+	if flag.NArg() > 0 || *stage != 0 && *spec != "" {
+		fmt.Fprintln(os.Stderr, "usage: make timeline [STAGE=1..5 | SERVER='python3 mine.py']")
+		flag.PrintDefaults()
+		os.Exit(2)
 	}
-
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, func() {
 		stop()           // a second signal ends the program at once
@@ -57,12 +51,6 @@ func main() {
 	}
 }
 
-func misused(format string, args ...any) {
-	fmt.Fprintf(flag.CommandLine.Output(), format+"\n", args...)
-	flag.Usage()
-	os.Exit(2)
-}
-
 func run(ctx context.Context) error {
 	specs := []string{*spec}
 	if *spec == "" {
@@ -76,12 +64,10 @@ func run(ctx context.Context) error {
 	}
 	screen := screen.New(os.Stdout)
 	style := timeline.Style{Width: screen.Width, Color: screen.Live && os.Getenv("NO_COLOR") == ""}
-	for i, spec := range specs {
+	fmt.Print(timeline.Legend(style))
+	for _, spec := range specs {
 		r, err := record(spec)
 		if len(r.Events) > 0 && ctx.Err() == nil {
-			if i == 0 {
-				fmt.Print(timeline.Legend(style, r.Blind))
-			}
 			fmt.Print("\n" + timeline.Text(r, style))
 		}
 		if err != nil {
@@ -97,5 +83,8 @@ func record(spec string) (timeline.Recording, error) {
 		return timeline.Recording{}, err
 	}
 	defer program.Close()
-	return timeline.Record(program, *slow)
+	if !program.Sees("requests") {
+		fmt.Println("On this system a visitor who is being served looks like one who waits.")
+	}
+	return timeline.Record(program, time.Second)
 }

@@ -275,7 +275,7 @@ func (p *panel) restart() {
 		p.ended()
 	}
 	p.From = p.lab.clock.ms()
-	s, _, err := timeline.Start(p.program, seconds(p.Slow), seconds(p.Patience), server.Options{})
+	s, _, err := timeline.Start(p.program, seconds(p.Slow), seconds(p.Patience))
 	if err != nil {
 		p.failed(err)
 		return

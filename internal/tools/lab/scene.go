@@ -197,7 +197,7 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 			s, over = p.server, p.recorder == nil
 			if !over {
 				idle := p.recorder.Now()-p.recorder.LastEvent > seconds(p.Slow+p.Patience)+server.GiveUpAfter
-				sent, over = !p.recorder.Underway(), rested && (cond(p) || idle)
+				sent, over = !p.recorder.Underway, rested && (cond(p) || idle)
 			}
 		})
 		if over || ctx.Err() != nil {
