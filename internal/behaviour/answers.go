@@ -12,11 +12,11 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// These commands say what the visitors see.
+// The commands in this file say what the visitors see.
 
-// answer waits for a whole reply. TEXT is part of the page; or it is @FILE, and the page is that
-// file of the server's folder; or !TEXT, and the page does not have that text. In a script about
-// manners nothing may come after the reply, and no reset. In strict mode the connection has to end.
+// answer waits for a whole reply. The page has to contain TEXT; with @FILE it has to be that file of
+// the server's folder, and with !TEXT it may not contain TEXT. In a script about manners nothing may
+// follow the reply, not even a reset, and in strict mode the connection has to end.
 func answer(r *run, args []string) {
 	statuses := strings.Split(args[1], "|")
 	visitors := r.named(args[0])
@@ -34,7 +34,7 @@ func answer(r *run, args []string) {
 		}
 	}
 	if r.manners && !r.strict {
-		r.srv.AwaitQuiet(server.SettleTime) // a reset comes after the reply
+		r.srv.AwaitQuiet(server.SettleTime) // a reset would follow the reply
 	}
 	for _, v := range visitors {
 		if !v.Replied() && slices.Contains(statuses, "none") {
@@ -60,11 +60,11 @@ func answer(r *run, args []string) {
 	}
 }
 
-// timeAtStop is how long a stage goes on reading requests that have arrived when it is told to
-// stop. On a busy machine this time may be over before the stage has read one.
+// timeAtStop is how long a stage goes on reading requests after it was told to stop. On a busy
+// machine this time may be over before the stage has read a request that had arrived.
 const timeAtStop = 100 * time.Millisecond
 
-// wellFormed names all that is missing of the visitors' replies, and each thing once.
+// wellFormed names everything that the visitors' replies lack, each thing once.
 func wellFormed(r *run, args []string) {
 	visitors := r.named(args...)
 	for _, v := range visitors {
@@ -90,8 +90,8 @@ func wellFormed(r *run, args []string) {
 	}
 }
 
-// comparePage compares the page with the text of the script. It does so in strict mode only:
-// other servers have pages of their own.
+// comparePage compares the page with the text of the script, in strict mode only: other servers have
+// pages of their own.
 func (r *run) comparePage(v *visitor.Visitor, page, text string) {
 	if !r.strict {
 		return
@@ -121,20 +121,20 @@ func dropped(r *run, args []string) {
 	for _, v := range r.named(args[0]) {
 		pause := r.awaitDrop(v, piece)
 		if !r.strict && v.Said() != "" && v.Replied() {
-			continue // the server does not read requests to their end: see manners/packets
+			continue // it answers before the end of the request: see manners/packets
 		}
-		timedOut := !r.strict && v.Status() == "408" // the server says so with a reply
+		timedOut := !r.strict && v.Status() == "408" // a reply that says so
 		if reply, _ := v.Reply(); len(reply) > 0 && !timedOut {
 			r.Hint = "What does the server do when it gives up reading: does it take what has come for a request? See docs/stage1-blocking.md"
 			r.fatalf("%s should have been dropped, and has an answer: %.60q.", v.Name, reply)
 		}
-		// Where all visitors have one deadline, this one is dropped a little early. The next
-		// visitor is dropped much too early.
+		// If one deadline is for all visitors, this one is dropped a little early, and the next one
+		// much too early.
 		times := v.Times()
 		if stayed := times.Ended.Sub(times.Arrived); !r.stopping && stayed < r.patience*3/4 {
 			r.fatalf("%s was dropped after %v, and -patience says %v.", v.Name, stayed.Round(time.Millisecond), r.patience)
 		}
-		// On a busy machine the visitor may not get to send for so long. That proves nothing.
+		// On a busy machine the visitor may have been unable to send. That proves nothing.
 		if pause > r.patience/2 {
 			r.undecidedf("%s was to send all the time, and paused for %v.", v.Name, pause)
 		}
@@ -142,7 +142,7 @@ func dropped(r *run, args []string) {
 }
 
 // awaitDrop waits until the server has ended the connection. Unless the piece is empty, the visitor
-// sends it every 10 ms; then the script fails as soon as the server has read something that was sent
+// sends it every 10 ms; then it fails as soon as the server has read something that was sent
 // after twice the patience. It returns the longest time between two of the pieces.
 func (r *run) awaitDrop(v *visitor.Visitor, piece string) (pause time.Duration) {
 	tooLong, last := false, time.Now()
@@ -166,16 +166,16 @@ func (r *run) awaitDrop(v *visitor.Visitor, piece string) (pause time.Duration) 
 	return pause
 }
 
-// closed waits until the connection has ended, with an answer or without. With already,
-// it has to have ended once the server has done all that it has to do.
+// closed waits until the connection has ended, with an answer or without. With already, it has to
+// have ended when the server is quiet.
 func closed(r *run, args []string) {
-	idle := r.idle()
+	quiet := r.giveUpAfter()
 	if len(args) == 2 {
 		r.ts.Check(r.settle())
-		idle = server.SettleTime
+		quiet = server.SettleTime
 	}
 	for _, v := range r.named(args[0]) {
-		if !r.srv.Await(idle, v.Ended) {
+		if !r.srv.Await(quiet, v.Ended) {
 			r.fatalf("%s is still connected, and the connection should have ended.", v.Name)
 		}
 	}
@@ -198,8 +198,8 @@ func waits(r *run, args []string) {
 	}
 }
 
-// stays waits for two seconds: most servers that drop silent visitors have done it by then, if
-// their limit is short.
+// stays waits for two seconds: most servers that drop silent visitors after a short time have done
+// it by then.
 func stays(r *run, args []string) {
 	r.srv.AwaitQuiet(2 * time.Second)
 	waits(r, args)
@@ -226,12 +226,12 @@ func inProgress(r *run, args []string) {
 	}
 }
 
-// awaitRead waits until the server has read all that the visitor has sent, or has
-// answered. Where the system does not tell, it waits until the server is quiet.
+// awaitRead waits until the server has read all that the visitor has sent, or has answered. If this
+// cannot be seen, it waits until the server is quiet.
 func (r *run) awaitRead(v *visitor.Visitor) {
 	var err error
-	// It does not wait for r.idle(): if the request is read only after another was answered, the
-	// two were not in progress together.
+	// It does not wait for r.giveUpAfter(): if the request is read only after another was answered,
+	// the two were not in progress together.
 	over := r.srv.Await(server.GiveUpAfter, func() (read bool) {
 		read, err = r.srv.HasRead(v.Conn())
 		return err != nil || read && v.Sent() || v.Answered()
@@ -260,9 +260,8 @@ func overtakes(r *run, args []string) {
 	}
 }
 
-// inOrder waits until each visitor in turn is answered. Answered looks at the socket. It is asked
-// about the later visitor first: if that one has an answer, and the earlier one then has none, the
-// order is wrong.
+// inOrder waits until each visitor in turn is answered. It looks at the socket of a later visitor
+// first: if that one has an answer, and the earlier one then has none, the order is wrong.
 func inOrder(r *run, args []string) {
 	queue := r.named(args...)
 	for i, v := range queue {
@@ -280,14 +279,13 @@ func inOrder(r *run, args []string) {
 	}
 }
 
-// progress waits until the server has done all that it has to do. Then it counts the
-// requests without an answer: those that the server has read, and those that it has not.
-// Where the system does not tell, it has read all.
+// progress waits until the server is quiet. Then it counts the requests without an answer: those
+// that the server has read, and those that it has not. If this cannot be seen, all count as read.
 func (r *run) progress(visitors []*visitor.Visitor) (read, unread int) {
 	for _, v := range visitors {
 		r.await(v.Sent)
 	}
-	// If somebody is answered while it counts, the server begins with another, and it counts again.
+	// If a visitor is answered meanwhile, the server may begin with another, and it counts again.
 	for answered := -1; answered+read+unread != len(visitors); {
 		r.ts.Check(r.settle())
 		answered, read, unread = 0, 0, 0
@@ -313,18 +311,18 @@ func (r *run) progress(visitors []*visitor.Visitor) (read, unread int) {
 	return read, unread
 }
 
-// hasRead says whether the server has read all that the visitor has sent. Where the system does
-// not tell, it has.
+// hasRead says whether the server has read all that the visitor has sent. If this cannot be seen, it
+// returns true.
 func (r *run) hasRead(v *visitor.Visitor) bool {
 	all, err := r.srv.HasRead(v.Conn())
 	return all || err != nil
 }
 
 // takeTurns proves that slow requests are served one after another, in their order. If all answers
-// come sooner than that takes, they were not, however slow the machine is. If they come later, that
-// proves nothing on a busy machine: the server has to be seen asleep, at two looks in a row, with one
-// request in progress and the next one unread. Where that cannot be seen, the answers have to come
-// one slow page's time apart.
+// come sooner than that takes, they were not, however slow the machine is. If they come later, the
+// machine may have been busy: the server has to be seen asleep, at two looks in a row, with one request
+// in progress and the next one unread. If that cannot be seen, the answers have to come one slow page's
+// time apart.
 func takeTurns(r *run, args []string) {
 	queue := r.named(args...)
 	alone, before := len(queue) == 1, 0
@@ -366,9 +364,9 @@ func takeTurns(r *run, args []string) {
 	}
 }
 
-// awaitSlowPage waits for a tenth longer than the slow page takes, after a slow request was read.
-// If the server is asleep then, and has not answered, it sleeps too long: when a timer of it has run
-// out it is not asleep, even if the machine is busy elsewhere.
+// awaitSlowPage waits until a slow request was read, and then for a tenth longer than the slow page
+// takes. If the server is asleep then, and has not answered, it sleeps too long: after the end of its
+// timer it would not be asleep, even on a busy machine.
 func (r *run) awaitSlowPage(v *visitor.Visitor) {
 	r.awaitRead(v)
 	longer := r.slow + r.slow/10
@@ -382,16 +380,16 @@ func (r *run) awaitSlowPage(v *visitor.Visitor) {
 // overlap proves that slow requests are all in progress together. They are not if the server is
 // asleep and has not read one of them, or has read all of them more than r.slow ago and not answered
 // one. They were if all answers come within 2*r.slow: if one request had begun after the end of
-// another, its answer would come later. On a busy machine neither may be seen. Where it cannot be
-// seen what the server has read, watchTurns looks at the answers.
+// another, its answer would come later. On a busy machine neither may be seen. If reading cannot be
+// seen, watchTurns looks at the answers.
 func overlap(r *run, args []string) {
 	crowd := r.named(args[0])
 	if !r.program.Sees("requests") {
 		r.watchTurns(crowd)
 	}
 	for _, v := range crowd {
-		// A right server may look for visitors only now and then, and accept one at each look. If
-		// it sleeps for longer than that, it is serving somebody.
+		// A right server may look for visitors only now and then, and accept one at each look. If it
+		// sleeps for longer, it is serving a visitor.
 		if !r.srv.Await(r.slow/2, func() bool { return r.hasRead(v) || v.Answered() }) {
 			break
 		}
@@ -415,12 +413,12 @@ func overlap(r *run, args []string) {
 	}
 }
 
-// enoughTurns is how many turns prove that visitors are served in turns. For a right server to look
-// like that, the machine has to stand still three times, each time for as long as the slow page takes.
+// enoughTurns is how many turns prove that visitors are served in turns. A right server looks like
+// that only if the machine stands still three times, each time for as long as the slow page takes.
 const enoughTurns = 4
 
-// watchTurns waits for the answers to slow requests that were sent at the same time. If they
-// come in turns, one slow apart, the script fails, once it has been run twice.
+// watchTurns waits for the answers to slow requests that were sent at the same time. If they come in
+// turns, one slow page's time apart, the script is undecided, and fails when it is run again.
 func (r *run) watchTurns(crowd []*visitor.Visitor) {
 	turns, size := 0, 0
 	r.await(func() bool {
@@ -438,8 +436,8 @@ func (r *run) watchTurns(crowd []*visitor.Visitor) {
 	r.fatalf("%s", seen)
 }
 
-// turns is countTurns for visitors who have asked for the slow page. If they have not all
-// asked at the same time, there are none.
+// turns is countTurns for visitors who have asked for the slow page. If they did not ask at the same
+// time, there are no turns.
 func (r *run) turns(visitors []*visitor.Visitor) (turns, size int) {
 	var asked, answered []time.Time
 	for _, v := range visitors {
@@ -455,9 +453,9 @@ func (r *run) turns(visitors []*visitor.Visitor) (turns, size int) {
 	return countTurns(answered, r.slow)
 }
 
-// countTurns returns in how many turns answers have come, and how many in the first. Each
-// turn begins about one slow after the one before, and nothing comes in the second half
-// of that time. If the answers are not like that, there are no turns.
+// countTurns returns in how many turns answers have come, and how many came in the first. Each turn
+// begins about one slow after the one before, and nothing comes in the second half of that time. If
+// the answers are not like that, there are no turns.
 func countTurns(answered []time.Time, slow time.Duration) (turns, size int) {
 	slices.SortFunc(answered, time.Time.Compare)
 	var first, last time.Time // of the turn

@@ -9,12 +9,12 @@ import (
 	"example.com/concurrent-web-server/internal/visitor"
 )
 
-// This file has what is different for a program that is run as it stands: it cannot be told how
-// long its slow page takes, or how long its patience is.
+// This file is about programs that are run as they stand: how long the slow page takes, and how
+// long the patience is, cannot be set.
 
-// setTimes notes the times in the flags, and returns the flags with these times scaled. If the
-// program cannot be told how long its slow page takes, the time that was measured is noted. If it
-// cannot be told its patience, a script that waits for the end of the patience is not run.
+// setTimes notes the times in the flags, and returns the flags with these times scaled. If the time
+// of the slow page cannot be set, it notes the time that was measured. If the patience cannot be set,
+// it skips scripts that wait for its end.
 func (r *run) setTimes(flags []string) (scaled []string) {
 	times := map[string]time.Duration{"-slow": r.long(), "-patience": 0}
 	for i := 1; i < len(flags); i += 2 {
@@ -36,14 +36,14 @@ func (r *run) setTimes(flags []string) (scaled []string) {
 	return scaled
 }
 
-// slowPage is the path of the slow page. If there is none, the script is not run.
+// slowPage returns the path of the slow page. If there is none, it skips the script.
 func (r *run) slowPage() string {
 	switch {
 	case r.program.CanTell("slow"):
 	case r.slow == 0:
 		r.skipf("the server has no slow page")
 	case r.manners:
-		r.skipf("it needs a slow page that can be told how long it takes")
+		r.skipf("it needs a slow page whose time can be set")
 	}
 	return r.program.SlowPage
 }
@@ -61,7 +61,7 @@ func (r *run) slowPageIsOver() bool {
 	})
 }
 
-// skipf ends the script because it cannot be run against this server, and says why.
+// skipf ends the run because the script cannot be run against this server.
 func (r *run) skipf(format string, args ...any) {
 	r.Skipped = fmt.Sprintf(format, args...)
 	r.ts.Fatalf("%s", r.Skipped)
@@ -70,8 +70,8 @@ func (r *run) skipf(format string, args ...any) {
 // maxTogether is how many visitors connect at once if the server's queue has room for them.
 const maxTogether = 100
 
-// together returns how many visitors may connect at once: as many as fit into the queue of visitors
-// who wait to be accepted.
+// together returns how many visitors may connect at once: as many as fit into the queue of
+// connections that wait to be accepted.
 func (r *run) together() int {
 	if backlog, err := r.srv.Backlog(); err == nil && backlog > 0 {
 		return min(backlog, maxTogether)
@@ -79,8 +79,7 @@ func (r *run) together() int {
 	return maxTogether
 }
 
-// roomInQueue says how many visitors fit into the queue of those who wait to be accepted, if they
-// are few.
+// roomInQueue returns a sentence on the size of that queue if it is small.
 func (r *run) roomInQueue() string {
 	if n := r.together(); n < maxTogether {
 		return fmt.Sprintf(" It has room for %d, which is the second argument of listen, or what its language gives for it.", n)

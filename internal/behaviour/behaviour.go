@@ -1,9 +1,9 @@
-// Package behaviour runs the scripts under testdata, each of which is about one behaviour
-// of a web server, against a server: the stage whose test calls Test, or any other program.
-// It says what the server does not do, and how high it stands on the ladder.
+// Package behaviour runs the scripts under testdata against a server: the stage whose test calls
+// Test, or any other program. Each script is about one behaviour of a web server. The verdict says
+// what the server does not do, and which stage of the ladder it has reached.
 //
-// The scripts are those of testscript (github.com/rogpeppe/go-internal/testscript) with
-// commands of their own, which testdata/README.md explains.
+// The scripts are those of testscript (github.com/rogpeppe/go-internal/testscript), with more
+// commands, which testdata/README.md explains.
 package behaviour
 
 import (
@@ -24,18 +24,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Package testscript has registered flags. A stage does not have them.
+// The stages have no flags of package testscript, which has registered some.
 func init() {
 	flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError)
 	flag.CommandLine.Usage = func() { flag.Usage() } // as package flag does
 }
 
-// Main is what a stage's TestMain calls: it lets the test binary be the
-// stage's server as well, when it is started under the name server.
+// Main is called by a stage's TestMain. If the test binary was started under the name server, it
+// is the stage's server, and Main calls main; otherwise it runs the tests.
 func Main(m *testing.M, main func()) {
 	if filepath.Base(os.Args[0]) != "server" {
-		flag.Set("test.parallel", strconv.Itoa(atOnce)) // unless the command line has another -parallel
-		server.EndWithParent()                          // go, which may be killed
+		flag.Set("test.parallel", strconv.Itoa(atOnce)) // -parallel on the command line wins
+		server.EndWithParent()                          // the go command may be killed
 		if _, err := server.CleanUpAtEnd("test"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -53,10 +53,9 @@ func Main(m *testing.M, main func()) {
 	}})
 }
 
-// Test checks that the stage in the current folder has the behaviours, which are
-// folders of testdata. Each script is a subtest, as in
-// TestStage/many-at-once/slow-request. What failed is told in one verdict, at the end;
-// with -v each subtest tells its own part, too.
+// Test checks that the stage in the current folder has the behaviours, which are folders of
+// testdata. Each script is a subtest, as in TestStage/many-at-once/slow-request. If some fail, Test
+// prints one verdict at the end; with -v each subtest prints its log too.
 func Test(t *testing.T, behaviours ...string) {
 	folder, err := os.Getwd()
 	err = cmp.Or(err, server.AllowFiles())
@@ -68,7 +67,7 @@ func Test(t *testing.T, behaviours ...string) {
 	runner := &Runner{Root: Root(folder), Program: program, Strict: true, Deadline: Deadline(t)}
 	run := runner.RunOnce
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		run = runner.RunAlone // one script was asked for: it is run even if the first one fails
+		run = runner.RunAlone // the user wants this script, even if the first one fails
 	}
 
 	if line := server.Unseen(); line != "" && testing.Verbose() {
@@ -92,7 +91,7 @@ func Test(t *testing.T, behaviours ...string) {
 					t.Parallel()
 					r := run(script)
 					report.Results[slices.Index(scripts, script)] = r
-					if testing.Verbose() { // otherwise the verdict says it
+					if testing.Verbose() { // otherwise the verdict is enough
 						logResult(t, r)
 					}
 				})
@@ -101,16 +100,16 @@ func Test(t *testing.T, behaviours ...string) {
 	}
 }
 
-// rows returns how many rows of the terminal a stage's verdict may take. Its first line has to stay
-// on the screen of go test ./...: after it come three lines on the failure, one for each of the
-// stages after it, and the prompt.
+// rows returns how many rows of the terminal a stage's verdict may take, so that its first line
+// stays on the screen: go test ./... prints three lines on the failure after it, one for each of the
+// later stages, and the prompt.
 func rows(folder string) int {
 	i := slices.IndexFunc(Stages, func(s Stage) bool { return s.Folder == folder })
 	return screen.Rows() - 5 - (len(Stages) - 1 - max(i, 0))
 }
 
-// Deadline returns when the scripts of a test have to give up: shortly before package testing ends
-// the test. It returns the zero time if testing does not.
+// Deadline returns when the scripts of a test have to give up: five seconds before package testing
+// ends the test. If there is no such time it returns the zero time.
 func Deadline(t *testing.T) time.Time {
 	deadline, ok := t.Deadline()
 	if ok {

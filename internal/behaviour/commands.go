@@ -21,9 +21,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// usages are the commands that the scripts have beside testscript's own.
-// testdata/README.md explains each, and what it proves. A command that fails ends the
-// run, as one of testscript's does.
+// usages are the commands of the scripts beside testscript's own. testdata/README.md explains each,
+// and what it proves. A command that fails ends the run, as testscript's own do.
 var usages = map[string]func(r *run, args []string){
 	// The server.
 	"limit-files N":                limitFiles,
@@ -71,8 +70,8 @@ var usages = map[string]func(r *run, args []string){
 // beforeStart are the commands that need no server.
 var beforeStart = []string{"limit-files", "start", "start-fails", "hint", "overlay", "vet"}
 
-// commands makes commands for testscript of the usages. Each refuses a "!", and prints its usage
-// when it has too few or too many arguments.
+// commands returns the commands for testscript. Each refuses a "!", and prints its usage if it has
+// too few or too many arguments.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){}
 	for usage, command := range usages {
@@ -112,15 +111,15 @@ func hint(r *run, args []string) {
 		}
 	}
 	r.Hint = args[1]
-	if len(args) == 3 && r.program.Go && (r.strict || !r.manners) { // strangers do not have the functions that it names
+	if len(args) == 3 && r.program.Go && (r.strict || !r.manners) { // only the stages have the functions that it names
 		r.Hint += " " + args[2]
 	}
 	r.Hint += " See " + page
 }
 
-// overlay builds the servers from here on from the source together with FILE, a file of the script.
-// FILE replaces the source's file of the same name, if there is one. Tests are left out, for
-// go vet -overlay=$WORK/overlay.json.
+// overlay builds the later servers from the source together with FILE, a file of the script, which
+// replaces the source's file of the same name, if there is one. $WORK/overlay.json, for go vet -overlay,
+// leaves out the tests.
 func overlay(r *run, args []string) {
 	file := r.ts.MkAbs(args[0])
 	replace := map[string]string{filepath.Join(r.program.Folder, filepath.Base(file)): file}
@@ -160,8 +159,8 @@ func (r *run) number(arg string) int {
 	return n
 }
 
-// limitFiles sets the limit on open files: of the running server if there is one, and of those that
-// are started later. For a running server +0 means as many files as it has open.
+// limitFiles sets the limit on open files of the running server, if there is one, and of later ones.
+// For a running server +0 means as many files as it has open.
 func limitFiles(r *run, args []string) {
 	r.files = r.number(args[0])
 	if r.srv == nil || r.ended {
@@ -177,7 +176,7 @@ func limitFiles(r *run, args []string) {
 }
 
 // startFails starts the server with the flags, and fails unless it ends instead of listening. Each
-// pattern, a regular expression, has to match how it ended or what it printed.
+// pattern, a regular expression, has to match its status or its output.
 func startFails(r *run, args []string) {
 	srv, err := r.program.Start(r.options(strings.Fields(args[0])))
 	if err == nil {
@@ -209,19 +208,19 @@ func signal(r *run, args []string) {
 // exits compares the status with Go's words for it: "exit status 2" is 2, and
 // "signal: interrupt" is interrupt.
 func exits(r *run, args []string) {
-	idle := r.idle()
+	quiet := r.giveUpAfter()
 	silent := func(v *visitor.Visitor) bool { return v.Said() == "" && !v.Ended() }
 	if !r.strict && slices.ContainsFunc(r.visitors, silent) {
-		idle += 6 * time.Second // the server of net/http gives them five, counted in whole seconds
+		quiet += 6 * time.Second // the server of net/http gives them five, counted in whole seconds
 	}
-	state, err := r.srv.Wait(idle)
+	state, err := r.srv.Wait(quiet)
 	if err != nil {
 		r.checkHalfClosed()
 		r.fatalf("The server does not end.%s", r.whereabouts())
 	}
 	r.ended = true
 	got := strings.TrimPrefix(strings.TrimPrefix(state.String(), "exit status "), "signal: ")
-	if got == "130" { // what some languages make of SIGINT, and what a shell says
+	if got == "130" { // SIGINT in some languages, and in a shell
 		got = "interrupt"
 	}
 	if want := args[0]; got != want && (want != "early" || got == "0") {
@@ -230,8 +229,8 @@ func exits(r *run, args []string) {
 	r.ts.Check(r.checkOutput())
 }
 
-// checkHalfClosed looks whether a server that does not end waits for visitors to close
-// connections that it has closed itself, on its own side only: then it ends when they do.
+// checkHalfClosed ends the run if the server waits for visitors to close connections of which it has
+// closed its own side only: it ends when they do.
 func (r *run) checkHalfClosed() {
 	ended := slices.DeleteFunc(slices.Clone(r.visitors), func(v *visitor.Visitor) bool { return !v.Ended() })
 	r.disconnect(ended, (*visitor.Visitor).Close)
@@ -242,8 +241,8 @@ func (r *run) checkHalfClosed() {
 	}
 }
 
-// log waits until the text has been printed often enough. With at-most it waits for as long as a
-// server needs that prints the text again and again.
+// log waits until the text has been printed often enough. With at-most it waits long enough for a
+// server that prints the text again and again.
 func log(r *run, args []string) {
 	if text, limit := args[0], r.number(args[2]); args[1] == "at-most" {
 		tooMany := func() bool { return strings.Count(r.srv.Log(), text) > limit }
@@ -260,8 +259,8 @@ func log(r *run, args []string) {
 
 // Visitors.
 
-// dial connects a visitor, or, with a name such as silent*200, as many as it says. As soon as they
-// are connected they send the request, unless it is empty.
+// dial connects a visitor, or 200 with a name such as silent*200. As soon as they are connected they
+// send the request, unless it is empty.
 func (r *run) dial(name, request string) []*visitor.Visitor {
 	name, times, many := strings.Cut(name, "*")
 	n := 1
@@ -304,7 +303,7 @@ func (r *run) dial(name, request string) []*visitor.Visitor {
 func (r *run) awaitAccepted(vs []*visitor.Visitor) {
 	quiet := server.SettleTime
 	if !r.program.Sees("requests") && vs[0].Said() != "" {
-		quiet = server.GiveUpAfter // their answers show that they were accepted
+		quiet = server.GiveUpAfter // answers show that they were accepted
 	}
 	r.srv.Await(quiet, func() bool {
 		for ; len(vs) > 0; vs = vs[1:] {
@@ -323,8 +322,8 @@ func (r *run) awaitAccepted(vs []*visitor.Visitor) {
 func (r *run) awaitConnected(v *visitor.Visitor) {
 	var over bool
 	var err error
-	// If the queue of visitors who wait to be accepted is full, the system tries again after a
-	// second, and after two more.
+	// If the queue of connections is full, the system tries again after a second, and after two
+	// more.
 	r.srv.Await(server.GiveUpAfter+3*time.Second, func() bool { over, err = v.Connected(); return over })
 	ended := err != nil && r.srv.Await(server.SettleTime, r.srv.Exited)
 	switch {
@@ -369,8 +368,7 @@ func send(r *run, args []string) {
 	r.awaitSent(vs)
 }
 
-// awaitSent waits until all that was given to the visitors to send is sent, or the server
-// takes no more.
+// awaitSent waits until the visitors have sent everything, or the server takes no more.
 func (r *run) awaitSent(vs []*visitor.Visitor) {
 	for _, v := range vs {
 		r.await(v.Sent)
@@ -406,13 +404,13 @@ func cannotConnect(r *run, args []string) {
 	if !r.program.Sees("processor") {
 		quiet *= 10 // the thread that gets the signal may not have run yet
 	}
-	r.srv.AwaitQuiet(quiet) // then it has done what it does on a signal
+	r.srv.AwaitQuiet(quiet) // then it has handled the signal
 	addr := r.srv.Addr
 	if len(args) == 1 {
 		_, port, _ := net.SplitHostPort(addr)
 		addr = net.JoinHostPort(args[0], port)
 	}
-	// A refusal comes at once. Only the full queue of a listening socket takes time.
+	// A refusal comes at once; the full queue of a listening socket takes time.
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	switch {
 	case err == nil:
@@ -427,7 +425,7 @@ func cannotConnect(r *run, args []string) {
 
 // A counter counts something of the server.
 type counter struct {
-	text  string // that there are %d
+	text  string // a sentence with %d for the number
 	count func(r *run) (int, error)
 }
 
@@ -474,8 +472,8 @@ func count(r *run, args []string) {
 	r.compare(c, r.noted[args[0]], args[1:])
 }
 
-// compare waits until the count is at least, or at most, as large as bound says. In bound +N means
-// N more than before.
+// compare waits until the count is at least, or at most, the number in bound, where +N means N more
+// than before.
 func (r *run) compare(c counter, before int, bound []string) {
 	limit, atLeast, since := r.number(bound[1]), bound[0] == "at-least", ""
 	if !atLeast && bound[0] != "at-most" {
@@ -501,10 +499,10 @@ func (r *run) compare(c counter, before int, bound []string) {
 }
 
 // maxShareAtRest is the share of a processor that a server may use while it has nothing to do. A
-// server that looks for visitors every millisecond uses several hundredths.
+// server that polls every millisecond uses several hundredths.
 const maxShareAtRest = 0.01
 
-// rests measures how much a quiet server works in the time GiveUpAfter.
+// rests measures the processor time that a quiet server uses during GiveUpAfter.
 func rests(r *run, args []string) {
 	r.ts.Check(r.settle())
 	before, err := r.srv.CPU()

@@ -10,13 +10,13 @@ import (
 type Goroutine struct {
 	ID    string
 	State string // as in "chan receive"
-	Text  string // all that the dump says of it
+	Text  string // its part of the dump
 }
 
 var goroutineHeader = regexp.MustCompile(`^goroutine (\d+) .*\[([^\],]+)[^\]]*\]:`)
 
-// Goroutines finds the goroutines in what a program printed. It leaves out the one that package
-// selfreport has started.
+// Goroutines finds the goroutines in the output of a program, except for that of package
+// selfreport.
 func Goroutines(log string) []Goroutine {
 	var all []Goroutine
 	for block := range strings.SplitSeq(log, "\n\n") {
@@ -28,15 +28,14 @@ func Goroutines(log string) []Goroutine {
 	return all
 }
 
-// stack returns the functions that the goroutine is in, without the one that created it.
+// stack returns the lines of the goroutine's stack, without the function that created it.
 func (g Goroutine) stack() string {
 	_, stack, _ := strings.Cut(g.Text, "\n")
 	stack, _, _ = strings.Cut(stack, "created by")
 	return stack
 }
 
-// Runs says whether a function whose name contains name, in upper or lower case, is
-// on the stack.
+// Runs says whether a function whose name contains name, in upper or lower case, is on the stack.
 func (g Goroutine) Runs(name string) bool {
 	for line := range strings.Lines(g.stack()) {
 		isFile := strings.HasPrefix(line, "\t")
@@ -47,12 +46,11 @@ func (g Goroutine) Runs(name string) bool {
 	return false
 }
 
-// own matches the program's own functions in a stack: package main, or, where
-// the program is a test binary that stands in for it, a package of this module.
+// own matches the program's own functions in a stack: those of package main, or of a package of this
+// module if the program is a test binary.
 var own = regexp.MustCompile(`(?m)^(?:main|example\.com/concurrent-web-server/[^.\s]*)\.(.*)\(.*\)$`)
 
-// Function returns the innermost of the program's own functions on the stack, or ""
-// if there is none.
+// Function returns the innermost function of the program's own on the stack, or "" if there is none.
 func (g Goroutine) Function() string {
 	if m := own.FindStringSubmatch(g.stack()); m != nil {
 		return m[1]
@@ -63,7 +61,7 @@ func (g Goroutine) Function() string {
 // Own says whether a function of the program's own is on the stack.
 func (g Goroutine) Own() bool { return g.Function() != "" }
 
-// Where says where the goroutine is, as in "in Accept [IO wait]".
+// Where returns where the goroutine is, as in "in Accept [IO wait]".
 func (g Goroutine) Where() string {
 	function := strings.TrimPrefix(g.Function(), "(*blockingListener).")
 	switch {
@@ -75,7 +73,7 @@ func (g Goroutine) Where() string {
 	return fmt.Sprintf("in %s [%s]", function, g.State)
 }
 
-// Summary says in a line where the program's own goroutines are.
+// Summary returns a line that says where the program's own goroutines are.
 func Summary(all []Goroutine) string {
 	var sentences, places []string
 	others := map[string]int{}

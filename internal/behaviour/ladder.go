@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// This file is the ladder as data: the order of the scripts, what each stage can do, and the
-// rows that the README shows. The tests of the stages name their behaviours, too, and the
-// proof measures the rows.
+// This file is the ladder as data: the order of the scripts, the behaviours of each stage, and the
+// rows of the README's table. The tests of the stages name their behaviours too; the proof compares
+// them, and checks the table.
 
 // A group is some scripts of one behaviour, in their order.
 type group struct {
 	does   string // completes the sentences "It no longer ..." and "Stage 4 asks: it ..."
-	folder string // of testdata, which is the behaviour
+	folder string // of testdata: the behaviour
 	names  string // of the scripts
 }
 
-// groups are all scripts, from the most basic to the most particular, and the ladder before
-// the manners. If several fail, the verdict shows the first of them in full: it is the nearest to
-// the cause.
+// groups holds all scripts, from the most basic to the most particular, and most of the ladder
+// before the manners. If several fail, the verdict shows the first of them in full: it is the closest
+// to the cause.
 var groups = []group{
 	{"serves its pages", "pages", "home the-next-visitor slow rests"},
 	{"answers as HTTP asks", manners, "reply"},
@@ -62,7 +62,7 @@ func (g group) scripts() []string {
 	return scripts
 }
 
-// hold says whether all scripts of the group hold.
+// hold says whether all scripts of the group hold: Yes, No or Unseen.
 func (g group) hold(results []Result) string {
 	return allHold(strings.Join(g.scripts(), " "), results)
 }
@@ -83,7 +83,7 @@ func Scripts(behaviours ...string) []string {
 func does(script string) string {
 	i := slices.IndexFunc(groups, func(g group) bool { return slices.Contains(g.scripts(), script) })
 	if i < 0 {
-		return "does what " + script + " shows" // a script of the proof's own
+		return "does what " + script + " shows" // the proof has scripts of its own
 	}
 	return groups[i].does
 }
@@ -92,19 +92,19 @@ func does(script string) string {
 type Stage struct {
 	Number int
 	Folder string // its folder, and the name of its page
-	// Adds, which the lab shows, says what this stage can do that the one before could not.
+	// Adds says what this stage can do and the one before could not. The lab shows it.
 	Adds string
 	// Behaviours are the folders of testdata whose scripts hold of this stage.
 	Behaviours []string
 }
 
-// Page is where to read about the stage.
+// Page returns the path of the page about the stage.
 func (s Stage) Page() string { return "docs/" + s.Folder + ".md" }
 
 // Has says whether the stage has the behaviour.
 func (s Stage) Has(behaviour string) bool { return slices.Contains(s.Behaviours, behaviour) }
 
-// Stages are the five, from the first on.
+// Stages are the five stages in their order.
 var Stages = []Stage{
 	{1, "stage1-blocking", "a server answers at all", []string{"pages",
 		"one-at-a-time", "waiting-holds-a-thread", "goroutine-1-serves", manners, "go-vet", "command-line"}},
@@ -118,12 +118,11 @@ var Stages = []Stage{
 		"waiting-is-free", "accept-is-parked", "without-a-network", manners, "go-vet", "command-line"}},
 }
 
-// A Row is a line of the README's table, which is true of a server or not.
+// A Row is a line of the README's table: a sentence that is true of a server or not.
 type Row struct {
 	Text string
-	// If the row is true, all scripts of yes hold; if not, all scripts of no. In a list such as
-	// a|b one of the two has to hold. A row that has no such scripts as no is not true if one of
-	// yes fails.
+	// If the sentence is true, all scripts of yes hold; if not, all scripts of no do. Of a|b one
+	// has to hold. If no is empty, the sentence is not true if a script of yes fails.
 	yes, no string
 }
 
@@ -151,14 +150,14 @@ var Rows = []Row{
 	{"the handler can be tested without a network", "without-a-network/handler", ""},
 }
 
-// What a Row says of a server.
+// The values of Row.Holds.
 const (
 	Yes    = "yes"
 	No     = "no"
 	Unseen = "cannot be seen"
 )
 
-// Holds says by the results of all scripts whether the row is true: Yes, No, or Unseen.
+// Holds says by the results of all scripts whether the sentence is true: Yes, No, or Unseen.
 func (r Row) Holds(results []Result) string {
 	yes, no := allHold(r.yes, results), allHold(r.no, results)
 	switch {
@@ -171,7 +170,7 @@ func (r Row) Holds(results []Result) string {
 }
 
 // allHold says whether all of the scripts hold: Yes, No, or, if none of them was run, Unseen.
-// Scripts that were left out do not count.
+// Skipped scripts do not count.
 func allHold(scripts string, results []Result) string {
 	all := Unseen
 	for one := range strings.FieldsSeq(scripts) {

@@ -9,10 +9,10 @@ import (
 // width is how many columns a verdict has: 80, less the four by which go test indents it.
 const width = 76
 
-// A page is text in at most so many rows.
+// A page is text in a limited number of rows.
 type page struct {
-	rows  int // 0 for as many as there are
-	tail  int // rows to be kept for what comes after
+	rows  int // at most; 0 for no limit
+	tail  int // rows that are reserved for the end
 	lines []string
 }
 
@@ -30,7 +30,7 @@ func (p *page) left() int {
 	return p.rows - p.tail - len(p.lines)
 }
 
-// String returns the page. What does not fit is left out at its end.
+// String returns the page, without the lines at its end that do not fit.
 func (p *page) String() string {
 	lines := p.lines
 	if p.rows > 0 {
@@ -39,9 +39,9 @@ func (p *page) String() string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n") + "\n"
 }
 
-// explain adds, after some words, which script failed and where, what was seen, and the hint.
-// Where the rows are few it leaves out blank lines first, then the earlier sentences of the
-// script, and then the end of what was seen.
+// explain adds, after the text before, which script failed and where, the reason, and the hint. If
+// there are few rows it leaves out blank lines first, then the earlier sentences of the script, and
+// then the end of the reason.
 func (p *page) explain(before string, r Result) {
 	where := before + "testdata/" + r.Script + ".txtar"
 	if before != "" {
@@ -55,8 +55,8 @@ func (p *page) explain(before string, r Result) {
 		reason = append(reason, wrap(line)...)
 	}
 	hint := wrap(r.Hint)
-	const minSeen = 3 // rows of what was seen
-	room := p.left() - 1 - min(len(reason), minSeen) - len(hint)
+	const minReason = 3 // rows
+	room := p.left() - 1 - min(len(reason), minReason) - len(hint)
 	var sentences []string
 	for _, sentence := range slices.Backward(r.Sentences) {
 		lines := wrap("    " + sentence)
@@ -69,11 +69,11 @@ func (p *page) explain(before string, r Result) {
 	if 1+len(sentences)+1+len(reason)+len(hint) > p.left() {
 		blank = nil
 	}
-	seen := max(1, p.left()-1-len(sentences)-len(blank)-len(hint))
-	p.add([]string{where + ":"}, sentences, blank, cut(reason, seen), cut(hint, max(1, p.left()-2)))
+	reasonRows := max(1, p.left()-1-len(sentences)-len(blank)-len(hint))
+	p.add([]string{where + ":"}, sentences, blank, cut(reason, reasonRows), cut(hint, max(1, p.left()-2)))
 }
 
-// wrap breaks a text into lines that fit. Lines after the first are indented as the first is.
+// wrap breaks a text into lines that fit, all with the indentation of the first.
 func wrap(text string) []string {
 	if text == "" {
 		return nil
@@ -110,8 +110,8 @@ func cut(lines []string, n int) []string {
 	return lines
 }
 
-// brief returns the first line of a reason, and the one after it if the first ends in a colon,
-// as it does before something that the server has printed.
+// brief returns the first line of a reason, with the next one if the first ends in a colon, as it
+// does before output of the server.
 func brief(reason string) string {
 	line, rest, _ := strings.Cut(reason, "\n")
 	if strings.HasSuffix(line, ":") {

@@ -16,20 +16,20 @@ type Standing struct {
 	Next *Stage
 	// Asks says what Next asks that the server does not do, each as in "it stops in good order".
 	Asks []string
-	// First is the result of the script to make hold first, or nil if none that was run fails.
+	// First is the result of the script that should be made to hold first, or nil if none fails.
 	First *Result
 }
 
-// adds has for each stage the behaviour that tells it from the stage before.
+// adds holds for each stage the behaviour that distinguishes it from the stage before.
 var adds = []string{"pages", "goroutine-1-awaits", "many-at-once", "waiting-is-free", "without-a-network"}
 
-// Place finds a server's place on the ladder by the results of all scripts. A script that could
-// not be decided, or in which a server that serves many visitors has ended, does not count.
+// Place finds a server's place on the ladder by the results of all scripts. An undecided script
+// does not count, nor does one in which a server that serves many visitors has ended.
 func Place(results []Result) Standing {
 	inDoubt := func(r Result) bool { return doubt(r) != "" }
 	counts := slices.DeleteFunc(slices.Clone(results), inDoubt)
 	for i, r := range counts {
-		// All that the script asks for holds. Other scripts are about how the server ends.
+		// The script itself holds. Other scripts are about how the server ends.
 		if r.GoesOn && aboutWaiting(r) {
 			counts[i].Failed = false
 		}
@@ -42,13 +42,12 @@ func Place(results []Result) Standing {
 	return s
 }
 
-// aboutWaiting says whether the script is about who waits for whom.
+// aboutWaiting says whether the script is about visitors who wait for each other.
 func aboutWaiting(r Result) bool {
 	return r.Behaviour() == "many-at-once" || r.Behaviour() == "one-at-a-time"
 }
 
-// doubt returns what is to be added to a place on the ladder because of a script that does not
-// count, or "".
+// doubt returns what a script that does not count adds to the sentence about the place, or "".
 func doubt(r Result) string {
 	switch {
 	case !aboutWaiting(r):
@@ -87,9 +86,9 @@ func place(results []Result) Standing {
 	return standing(1, "is at stage 1", 2, results)
 }
 
-// silentVisitorsFillIt returns the result of the script with 300 silent visitors if the server
-// serves nobody else meanwhile, and nil otherwise. So a limit to how many are served, as a pool of
-// threads has it, is found without a slow page.
+// silentVisitorsFillIt returns the result of the script with 300 silent visitors if no other
+// visitor is served meanwhile, and nil otherwise. So the limit of a pool of threads is found without a
+// slow page.
 func silentVisitorsFillIt(results []Result) *Result {
 	const threads, free = "thread-per-visitor/silent-visitors", "waiting-is-free/silent-visitors"
 	if allHold(threads, results) != No || allHold(free, results) != No {
@@ -128,7 +127,7 @@ func placeConcurrent(results []Result) Standing {
 	return standing(4, "is at stage 4", 5, results)
 }
 
-// between describes a server that serves neither one visitor after another nor all at once.
+// between describes a server that serves its visitors neither one after another nor all at once.
 func between(results []Result) string {
 	slow, silent := Rows[slowDelays].Holds(results), Rows[silentDelays].Holds(results)
 	limit := 0
@@ -151,8 +150,8 @@ func stageHolds(number int, results []Result) string {
 	return allHold(strings.Join(Scripts(adds[number-1]), " "), results)
 }
 
-// standing makes a Standing. It looks through what the next stage adds for the first script that
-// fails, and for the groups of scripts that do not hold. The number 0 means that there is no next stage.
+// standing makes a Standing, with the scripts and groups that fail of those that the next stage
+// adds. If next is 0 there is no next stage.
 func standing(number int, place string, next int, results []Result) Standing {
 	s := Standing{Stage: number, Place: place}
 	if next == 0 {

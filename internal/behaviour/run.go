@@ -15,28 +15,28 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A run is what goes on while a script is run: one server at a time, its visitors, and what is
-// known of the Result so far.
+// A run is the state of a script that is being run: one server at a time, its visitors, and the
+// Result so far.
 type run struct {
 	Result
 	program  *server.Program
-	scale    time.Duration // by which the short times that the script names are multiplied
+	scale    time.Duration // multiplies the times that the script names
 	deadline time.Time
-	strict   bool                   // the program is held to all that the stages are held to
+	strict   bool                   // the program has to do all that the stages do
 	manners  bool                   // the script is about manners, not about the ladder
 	ts       *testscript.TestScript // of the command that runs
 
-	files     int // the limit on open files, where -1 is none
+	files     int // the limit on open files, or -1
 	srv       *server.Server
 	stopping  bool               // the server has been told to stop
-	stopped   time.Time          // when it was
+	stopped   time.Time          // when
 	ended     bool               // the script has seen the server's end
 	busy      bool               // some thread of the server is always busy
 	slow      time.Duration      // how long GET /sleep takes
-	patience  time.Duration      // how long a visitor may take to ask, if the script has said so
+	patience  time.Duration      // how long a visitor may take to ask, if the script names a time
 	visitors  []*visitor.Visitor // in the order in which they came
-	abandoned time.Duration      // that the server may spend on slow requests of those who have left
-	noted     map[string]int     // what remember has counted
+	abandoned time.Duration      // that the server may spend on slow requests of visitors who have left
+	noted     map[string]int     // the counts of the command remember
 }
 
 type runKey struct{}
@@ -51,20 +51,20 @@ func (r *run) free() {
 	}
 }
 
-// long is a time that no script waits out, scaled as all others are.
+// long is a time longer than any script waits, scaled as all others are.
 func (r *run) long() time.Duration { return 10 * time.Second * r.scale }
 
-// start scales the times in the flags and starts a server with them. If one is running already,
-// finish ends and tests that one first.
+// start scales the times in the flags and starts a server with them. If a server is running
+// already, finish ends it first.
 func start(r *run, args []string) {
 	r.ts.Check(r.finish())
 	if r.srv != nil {
-		r.srv.Kill() // it has ended; what it started may not have
+		r.srv.Kill() // it has ended, but its children may not have
 	}
 	args = r.setTimes(args)
 	srv, err := r.program.Start(r.options(args))
 	if err != nil {
-		r.srv, r.Hint = nil, "" // the script has not begun
+		r.srv, r.Hint = nil, "" // hints are about what comes after the start
 		if lacking(err) || outOf.MatchString(err.Error()) {
 			r.lackf("%v\nThat is this machine's limit, and says nothing of the server.", err)
 		}
@@ -75,26 +75,26 @@ func start(r *run, args []string) {
 	r.ts.Setenv("ADDR", srv.Addr)
 }
 
-// lacksResources are the errors of a machine that has run out of files, ports, memory or the like.
+// lacksResources are the errors of a machine that has run out of files, ports, memory and so on.
 var lacksResources = []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOBUFS,
 	syscall.ENOSPC, syscall.EADDRNOTAVAIL}
 
-// lacking says whether an error is one of lacksResources, or means that no program may be started
-// in the folder for temporary files.
+// lacking says whether an error is one of lacksResources, or means that programs may not be started
+// from the folder for temporary files.
 func lacking(err error) bool {
 	return errors.Is(err, syscall.EACCES) || slices.ContainsFunc(lacksResources, func(e error) bool { return errors.Is(err, e) })
 }
 
-// outOf matches what a Go program prints when it gets no thread, or no port although any would do.
+// outOf matches what a Go program prints when it gets no thread, or no free port.
 var outOf = regexp.MustCompile(`failed to create new OS thread|pthread_create failed|:0: bind: address already in use`)
 
-// lackf ends the run, because the machine lacks something that the tests need.
+// lackf ends the run because the machine lacks something that the tests need.
 func (r *run) lackf(format string, args ...any) {
 	r.Lacks, r.Hint = true, ""
 	r.ts.Fatalf(format, args...)
 }
 
-// options returns the options for Start. A program that was built from a folder is run in another
+// options returns the options for Start. A program that was built from a folder runs in another
 // one: it should need no file of its source.
 func (r *run) options(args []string) server.Options {
 	opt := server.Options{Args: args, Files: max(r.files, 0), Deadline: r.deadline}
@@ -104,8 +104,9 @@ func (r *run) options(args []string) server.Options {
 	return opt
 }
 
-// These are the hints of every script: endHint if the server does not end, endHintInGo if the
-// reason says where goroutine 1 is, and readsOnHint if the server is not quiet when all have left.
+// These are the hints of every script: endHint if the server does not end (endHintInGo if the
+// reason says where goroutine 1 is), and readsOnHint if the server is not quiet after its visitors have
+// left.
 const (
 	endHint = "Is the signal handled, and does that end the wait for the next visitor, and the accept loop? " +
 		"See docs/stage4-nonblocking-accept.md"
@@ -114,10 +115,9 @@ const (
 	endHintInGo = "What does goroutine 1 wait for, and does the signal end that? See docs/stage4-nonblocking-accept.md"
 )
 
-// finish ends every server, unless the script has seen its end. It returns an error unless the
-// server is still running and quiet, is quiet when its visitors have left, ends when it is
-// interrupted, and has printed no panic and no data race. If a long request is in progress the server
-// need not end.
+// finish ends the server, unless the script has seen its end. It returns an error unless the server
+// is still running and quiet, is quiet after its visitors have left, ends when it is interrupted, and
+// has printed no panic and no data race. If a long request is in progress the server need not end.
 func (r *run) finish() error {
 	if r.srv == nil || r.ended {
 		return nil
@@ -147,7 +147,7 @@ func (r *run) finish() error {
 
 // Visitors.
 
-// named returns the visitors of the names.
+// named returns the visitors with these names. It ends the run if there are none.
 func (r *run) named(names ...string) []*visitor.Visitor {
 	var vs []*visitor.Visitor
 	for _, name := range names {
@@ -160,7 +160,7 @@ func (r *run) named(names ...string) []*visitor.Visitor {
 	return vs
 }
 
-// disconnect ends the connections of the visitors. Their names are free again after it.
+// disconnect ends the connections of the visitors, whose names are then free again.
 func (r *run) disconnect(vs []*visitor.Visitor, how func(*visitor.Visitor)) {
 	for _, v := range vs {
 		if r.slow < r.long() && r.awaitsSlowPage(v) {
@@ -178,28 +178,28 @@ func (r *run) awaitsSlowPage(v *visitor.Visitor) bool { return r.wantsSlowPage(v
 
 // Waiting.
 
-// await polls until cond holds. It returns false when nothing more is to be expected of the server.
-func (r *run) await(cond func() bool) bool { return r.srv.Await(r.idle(), cond) }
+// await polls until cond holds. It returns false when nothing more is expected of the server.
+func (r *run) await(cond func() bool) bool { return r.srv.Await(r.giveUpAfter(), cond) }
 
-// idle returns how long the server has to be quiet until nothing more is to be expected of it. It is
-// longer than a slow request, a silent visitor or a lack of descriptors can keep the server asleep.
-func (r *run) idle() time.Duration {
-	idle := server.GiveUpAfter + r.abandoned
+// giveUpAfter returns how long the server has to be quiet until nothing more is expected of it. This
+// is longer than a slow request, a silent visitor or a lack of descriptors can keep the server asleep.
+func (r *run) giveUpAfter() time.Duration {
+	quiet := server.GiveUpAfter + r.abandoned
 	if r.patience < r.long() {
-		idle += r.patience
+		quiet += r.patience
 	}
 	if r.files >= 0 {
-		idle += 1200 * time.Millisecond // the stages try again after a second
+		quiet += 1200 * time.Millisecond // the stages try again after a second
 	}
 	for _, v := range r.visitors {
 		if r.slow < r.long() && r.awaitsSlowPage(v) {
-			idle += r.slow // they may have to take turns
+			quiet += r.slow // they may have to take turns
 		}
 	}
-	return idle
+	return quiet
 }
 
-// settle waits until the server has done all that it has to do.
+// settle waits until the server has finished its work. The error says why it does not.
 func (r *run) settle() error {
 	switch {
 	case r.srv.AwaitQuiet(server.SettleTime):
@@ -213,7 +213,7 @@ func (r *run) settle() error {
 	return r.fail("The server is never idle.%s", r.whereabouts())
 }
 
-// readsOn is the error of a server that is not quiet after its visitors have left.
+// readsOn returns the error of a server that is not quiet after its visitors have left.
 func (r *run) readsOn() error {
 	r.busy, r.Hint = true, readsOnHint
 	return r.fail("The server is never idle since its visitors have left.%s", r.whereabouts())
@@ -221,13 +221,13 @@ func (r *run) readsOn() error {
 
 // Failing.
 
-// fatalf ends the run, and the script has failed. For the text see fail.
+// fatalf ends the run: the script has failed. It adds to the text what fail adds.
 func (r *run) fatalf(format string, args ...any) {
 	r.ts.Fatalf("%v", r.fail(format, args...))
 }
 
-// undecidedf ends the run because a busy machine kept it from seeing the proof. The script is then
-// run again, with longer times.
+// undecidedf ends the run because the machine was too busy for a proof. The script is then run again
+// with longer times.
 func (r *run) undecidedf(format string, args ...any) {
 	r.Undecided = true
 	r.ts.Fatalf(format, args...)
@@ -252,8 +252,7 @@ func (r *run) stuckf(v *visitor.Visitor, format string, args ...any) {
 	r.fatalf("%s%s", seen, r.whereabouts())
 }
 
-// whereabouts says, in lines of their own, where the goroutines of a Go program are. It ends
-// the server.
+// whereabouts ends the server. It returns lines that say where the goroutines of a Go program were.
 func (r *run) whereabouts() string {
 	seen := ""
 	if r.busy || !r.srv.AwaitQuiet(server.SettleTime) && !r.srv.Exited() {
@@ -268,7 +267,7 @@ func (r *run) whereabouts() string {
 	return seen + "\n" + Summary(Goroutines(r.srv.Log()[before:]))
 }
 
-// fail makes an error of what was seen. It adds how the server ended, if it has, and what it printed
+// fail returns an error with the text. It adds how the server ended, if it has, and what it printed
 // after the line that says where it listens.
 func (r *run) fail(format string, args ...any) error {
 	seen := fmt.Sprintf(format, args...)
@@ -288,7 +287,7 @@ func (r *run) fail(format string, args ...any) error {
 		_, printed, _ = strings.Cut(printed, "listening on http://")
 		_, printed, _ = strings.Cut(printed, "\n")
 	}
-	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump that somebody asked for
+	printed, _, _ = strings.Cut(printed, "SIGQUIT: quit") // the dump was a command of the script
 	if strings.TrimSpace(printed) != "" {
 		seen += "\nIt printed:" + r.quote(printed)
 	}
@@ -303,8 +302,8 @@ func (r *run) checkOutput() error {
 	return fmt.Errorf("The server printed:%s", r.quote(r.srv.Log()))
 }
 
-// quote quotes what the server has printed. A data race or a panic says more than the hint, so the
-// hint is dropped then.
+// quote quotes output of the server. If it has a data race or a panic, which say more than the hint,
+// it drops the hint.
 func (r *run) quote(printed string) string {
 	if alarm.MatchString(printed) {
 		r.Hint = ""
@@ -321,8 +320,8 @@ var alarm = regexp.MustCompile(`(?s)(` + dataRace + `|panic: |fatal error: ).*`)
 // frame matches a function of a stack, and the line with its place.
 var frame = regexp.MustCompile(`(?m)^([^\s:]+\(.*\)|created by .*)\n\t.*\n?`)
 
-// quote returns what a program has printed, or the most telling lines of it, to be put after a colon.
-// It leaves out the functions of a panic's stack that are not the program's own.
+// quote returns the most telling lines that a program has printed, to follow a colon. It leaves out
+// the functions of a panic's stack that are not the program's own.
 func quote(log string) string {
 	const maxLines = 6
 	if from := alarm.FindString(log); from != "" {

@@ -20,43 +20,42 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// A Result is what came of running one script against one server.
+// A Result is the result of running one script against one server.
 type Result struct {
 	Script  string // as in "many-at-once/slow-request"
 	Skipped string // why the script was not run, or not to its end
 	NotRun  bool   // it was skipped because the first script failed
 	Failed  bool
-	// GoesOn says that all that the script asks for holds, but that its server does not end
-	// when it is interrupted.
+	// GoesOn says that the script itself holds, but that its server does not end when it is
+	// interrupted.
 	GoesOn bool
 	// Stuck says that the script failed because a visitor was kept waiting.
 	Stuck bool
 	// Undecided says that the script failed for want of proof, on a busy machine.
 	Undecided bool
-	// Lacks says that the script failed for want of something that the machine or the caller
-	// did not give: files, processes, ports, time. It says nothing of the server.
+	// Lacks says that the script failed because the machine or the caller did not provide
+	// something: files, processes, ports, time. It says nothing of the server.
 	Lacks bool
-	// The following are set if the script failed: its comments up to the line of the failure, that
-	// line, what was seen, and the hint.
+	// The following are set if the script failed: its comments up to the line of the failure, the
+	// number of that line, the reason, and the hint.
 	Sentences []string
 	Line      int
 	Reason    string
 	Hint      string
 	Log       string // what testscript printed
-	// Goroutine1 is where goroutine 1 was when the script had it printed, as in
-	// "in Accept [IO wait]".
+	// Goroutine1 is where goroutine 1 was at the dump, as in "in Accept [IO wait]".
 	Goroutine1 string
 	// Died says that the server ended by itself, and should not have.
 	Died bool
-	// AtATime is how many slow requests were in progress, where the script saw fewer than it
-	// had sent.
+	// AtATime is how many slow requests were in progress, if these were fewer than the script had
+	// sent.
 	AtATime int
 }
 
 // Behaviour is the folder of the script, as in "many-at-once".
 func (r Result) Behaviour() string { return path.Dir(r.Script) }
 
-// Passed says whether the script was run to its end, and holds.
+// Passed says whether the script was run to its end and holds.
 func (r Result) Passed() bool { return !r.Failed && r.Skipped == "" }
 
 // firstScript is run before all others, and none of them is run if it fails.
@@ -65,11 +64,11 @@ const firstScript = "pages/home"
 // A Runner runs scripts against one program, and none after the first script has failed.
 // Its methods are safe for concurrent use.
 type Runner struct {
-	// Root is the workbook's folder, which testdata is in.
+	// Root is the workbook's folder, which has the folder testdata.
 	Root    string
 	Program *server.Program
-	// Strict says that the program is held to all that the stages are held to. Some scripts
-	// ask more of it, with [strict].
+	// Strict says that the program has to do all that the stages do. It is the condition [strict]
+	// of the scripts.
 	Strict bool
 	// Deadline is when a script gives up, if not zero.
 	Deadline time.Time
@@ -77,13 +76,12 @@ type Runner struct {
 	results sync.Map // from a script to the func() Result that runs it once
 }
 
-// atOnce is how many scripts are run at the same time where nobody says otherwise. They
-// mostly wait.
+// atOnce is how many scripts are run at the same time by default. They mostly wait.
 const atOnce = 16
 
 // Run runs the scripts, up to atOnce of them at the same time, or one after another if the program
 // has a port of its own. After each it calls done, from one goroutine at a time, unless done is nil.
-// It returns the results in the order of the scripts. After the end of ctx it begins no script and
+// It returns the results in the order of the scripts. After the end of ctx it starts no script and
 // does not call done.
 func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
 	if t.Program.At != "" {
@@ -113,8 +111,8 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 	return results
 }
 
-// RunOnce runs one script, after the first script. If it is called again for the same script it
-// returns the same result.
+// RunOnce runs one script, after the first script. Later calls for the same script return the same
+// result.
 func (t *Runner) RunOnce(script string) Result {
 	if script != firstScript {
 		switch first := t.RunOnce(firstScript); {
@@ -133,7 +131,7 @@ func (t *Runner) RunOnce(script string) Result {
 // maxRuns is how often an undecided script is run. All times are doubled from run to run.
 const maxRuns = 5
 
-// RunAlone runs one script, even if it was run before and whatever came of others.
+// RunAlone runs one script, even if it was run before or the first script fails.
 func (t *Runner) RunAlone(script string) Result {
 	log := ""
 	for runs := 1; ; runs++ {
@@ -165,7 +163,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	defer r.free()
 	file := filepath.Join(t.Root, "testdata", filepath.FromSlash(script)+".txtar")
 	var done sync.WaitGroup
-	done.Go(func() { testscript.RunT(scriptT{&r.Result}, t.params(file, r)) }) // which FailNow can end
+	done.Go(func() { testscript.RunT(scriptT{&r.Result}, t.params(file, r)) }) // FailNow ends the goroutine
 	done.Wait()
 	switch {
 	case r.Skipped != "":
@@ -182,7 +180,7 @@ func (t *Runner) runOnce(script string, scale int) Result {
 	if !r.Failed {
 		r.Hint = ""
 	}
-	r.Undecided = r.Failed && (r.Undecided || t.overdue()) // nobody waits any more
+	r.Undecided = r.Failed && (r.Undecided || t.overdue()) // after the deadline no wait is long enough
 	return r.Result
 }
 
@@ -214,7 +212,7 @@ func (t *Runner) condition(cond string) (bool, error) {
 	if what, ok := strings.CutPrefix(cond, "sees:"); ok {
 		return what == "segments" && visitor.Segments != nil || t.Program.Sees(what), nil
 	}
-	build, _ := debug.ReadBuildInfo() // of this program, which stands in for a stage
+	build, _ := debug.ReadBuildInfo() // the stage is in this program
 	holds, ok := map[string]bool{
 		"slow-page": t.Program.CanTell("slow"),
 		"go":        t.Program.Go,
@@ -262,22 +260,21 @@ func readFailure(log string) (line int, reason string) {
 	return line, strings.TrimSpace(log)
 }
 
-var heading = regexp.MustCompile(`(?m)(^# .*\n)+`)
+var comment = regexp.MustCompile(`(?m)(^# .*\n)+`)
 
-// readSentences returns the headings of a script down to a line. A heading is one or several lines
-// of comment.
+// readSentences returns the comments of a script down to a line. Adjacent lines are one comment.
 func readSentences(file string, line int) []string {
-	text, _ := os.ReadFile(file) // which testscript could read
+	text, _ := os.ReadFile(file) // testscript has read it already
 	lines := strings.SplitAfter(string(text), "\n")
-	headings := heading.FindAllString(strings.Join(lines[:line], ""), -1)
-	for i, h := range headings {
-		headings[i] = strings.ReplaceAll(strings.TrimSpace(h[2:]), "\n# ", " ")
+	comments := comment.FindAllString(strings.Join(lines[:line], ""), -1)
+	for i, c := range comments {
+		comments[i] = strings.ReplaceAll(strings.TrimSpace(c[2:]), "\n# ", " ")
 	}
-	return headings
+	return comments
 }
 
-// Root returns the folder of the workbook, which is the nearest one at or above
-// folder that has the scripts.
+// Root returns the folder of the workbook: folder itself, or the first one above it that has the
+// scripts.
 func Root(folder string) string {
 	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "testdata", "pages")); err == nil {

@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// A Report is what came of running the scripts against one server.
+// A Report holds the results of all scripts that were run against one server.
 type Report struct {
-	// Who is the server, at the beginning of a sentence.
+	// Who names the server at the beginning of a sentence.
 	Who string
-	// Again is the command that runs one script, with NAME in the place of its name.
+	// Again is the command that runs one script, with NAME in place of its name.
 	Again string
-	// Stage is the one that the server has to be like, or nil if it is only to be placed.
+	// Stage is the stage that the server has to reach, or nil if the question is which one it has.
 	Stage *Stage
-	// Strict says that the server is held to all behaviours of Stage, manners included.
-	// Otherwise it has to stand on Stage, or above it.
+	// Strict says that the server needs all behaviours of Stage, manners included. Otherwise its
+	// place on the ladder has to be Stage, or a later one.
 	Strict bool
 	// Results are in the order of the groups.
 	Results []Result
 }
 
-// RunAll runs the scripts of the stage against the runner's program, or, if it is not held to
-// a stage strictly, all scripts. It calls done after each, unless it is nil; see Run.
+// RunAll runs all scripts against the runner's program, or in strict mode those of the stage. It
+// calls done after each, unless done is nil; see Run.
 func (t *Runner) RunAll(ctx context.Context, stage *Stage, done func(Result)) *Report {
 	r := &Report{Who: "Your server", Stage: stage, Strict: t.Strict && stage != nil}
 	scripts := Scripts()
@@ -41,9 +41,9 @@ func Failures(results []Result) []Result {
 	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !r.Failed })
 }
 
-// Verdict says in at most rows lines of 76 columns which stage the server is at, what the next
-// one asks, and how its manners are; or, of a server that is held to a stage strictly,
-// what it does not do. It says as well whether the server is as it has to be.
+// Verdict returns a text of at most rows lines of 76 columns: which stage the server has reached,
+// what the next one asks, and how its manners are; or, in strict mode, what the server does not do. ok
+// says whether the server is as it has to be.
 func (r *Report) Verdict(rows int) (text string, ok bool) {
 	failed := Failures(r.Results)
 	lacks := func(result Result) bool { return result.Lacks }
@@ -61,7 +61,7 @@ func (r *Report) Verdict(rows int) (text string, ok bool) {
 	return fmt.Sprintf("%s behaves like stage %d.\n\n%s", r.Who, r.Stage.Number, r.table()), true
 }
 
-// table returns the rows of the README's ladder, with what each says of the server.
+// table returns the rows of the README's table, each with its answer.
 func (r *Report) table() string {
 	var b strings.Builder
 	for i, row := range Rows {
@@ -77,7 +77,7 @@ func (r *Report) table() string {
 	return b.String()
 }
 
-// goroutine1 returns where goroutine 1 was during a slow request, or "" if nobody saw it.
+// goroutine1 returns where goroutine 1 was during a slow request, or "" if that was not seen.
 func (r *Report) goroutine1() string {
 	for _, result := range r.Results {
 		if result.Goroutine1 != "" && path.Base(result.Script) == "slow-request" {
@@ -87,7 +87,7 @@ func (r *Report) goroutine1() string {
 	return ""
 }
 
-// placeVerdict is the verdict of a server that is to be placed on the ladder.
+// placeVerdict is the verdict on a server whose place on the ladder is the question.
 func (r *Report) placeVerdict(rows int) (text string, ok bool) {
 	s := Place(r.Results)
 	ok = r.Stage == nil || s.Stage >= r.Stage.Number
@@ -123,8 +123,8 @@ func (r *Report) placeVerdict(rows int) (text string, ok bool) {
 	return p.String(), ok
 }
 
-// mannersSummary says in a few lines how the server's manners are, in fewer lines if the rows are
-// few. It returns as well the first script about manners that fails.
+// mannersSummary returns a few lines on the server's manners, fewer if there are few rows, and the
+// first script about manners that fails.
 func (r *Report) mannersSummary(rows int) (lines []string, script string) {
 	run, held, hint := 0, 0, 1
 	if rows == 0 || rows > 26 {
@@ -153,7 +153,7 @@ func (r *Report) mannersSummary(rows int) (lines []string, script string) {
 	return append(cut(lines, 3), cut(wrap(first.Hint), hint)...), first.Script
 }
 
-// strictVerdict is the verdict of a server that is held to a stage, if some scripts of that fail.
+// strictVerdict is the verdict in strict mode if some scripts fail.
 func (r *Report) strictVerdict(failed []Result, rows int) string {
 	lead, others := failed[0], failed[1:]
 	p := &page{rows: rows}
@@ -180,7 +180,7 @@ func (r *Report) strictVerdict(failed []Result, rows int) string {
 	return p.String()
 }
 
-// missing says what the server does not do, or no longer does. lead is the first script that fails.
+// missing says what the server does not do, or no longer does. lead is the first script to fail.
 func (r *Report) missing(lead Result) string {
 	what := does(lead.Script)
 	switch {
@@ -208,7 +208,7 @@ func (r Result) Outcome() string {
 	return "yes"
 }
 
-// String returns all that is known of a script that failed, or why it was left out.
+// String returns a report on the script: why it failed, or why it was skipped.
 func (r Result) String() string {
 	switch {
 	case r.Skipped != "":
