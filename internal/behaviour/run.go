@@ -283,7 +283,7 @@ func (r *run) fail(format string, args ...any) error {
 		seen += fmt.Sprintf("\nThe server has ended (%v).", state)
 	}
 	printed := r.srv.Log()
-	if r.srv.Announced {
+	if r.srv.Announced() {
 		_, printed, _ = strings.Cut(printed, "listening on http://")
 		_, printed, _ = strings.Cut(printed, "\n")
 	}

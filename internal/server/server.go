@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,8 +16,6 @@ import (
 type Server struct {
 	// Addr is where it listens, as in "127.0.0.1:40123".
 	Addr string
-	// Announced says whether it has printed where it listens.
-	Announced bool
 	// PID is the process, and its group.
 	PID int
 
@@ -34,6 +33,9 @@ type Server struct {
 	groupMu sync.Mutex
 	reaped  bool // the number of the group may belong to another one now
 }
+
+// Announced says whether the server has printed where it listens.
+func (s *Server) Announced() bool { return strings.Contains(s.Log(), "listening on http://") }
 
 // Exited says whether the server's process has ended.
 func (s *Server) Exited() bool {

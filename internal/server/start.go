@@ -102,7 +102,7 @@ func (s *Server) awaitLine(p *Program, flags []string) error {
 	case port != "" && strings.HasSuffix(defaultAddr, ":"+port):
 		return failed("%s was started with -addr 127.0.0.1:0, which asks for any free port, and it listens on %s.", p.Name, addr)
 	case addr != "":
-		s.Addr, s.Announced = addr, true
+		s.Addr = addr
 		return nil
 	case s.Exited():
 		return failed("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
@@ -123,7 +123,7 @@ func (s *Server) awaitPort(p *Program, addr string) error {
 	case !accepts || s.Flooded():
 		return &StartError{Text: fmt.Sprintf("%s does not listen on %s.%s", p.Name, addr, s.Quote())}
 	}
-	s.Addr, s.Announced = addr, strings.Contains(s.Log(), "listening on http://")
+	s.Addr = addr
 	return nil
 }
 

@@ -21,7 +21,7 @@ func firstContact(program *server.Program) (notes []string, err error) {
 	if addr, err := net.ResolveTCPAddr("tcp", first.Addr); err != nil || !addr.IP.IsLoopback() {
 		return nil, fmt.Errorf("It was told to listen on 127.0.0.1, and says that it listens on %s.", first.Addr)
 	}
-	if !first.Announced {
+	if !first.Await(server.SettleTime, first.Announced) {
 		notes = append(notes, fmt.Sprintf("It does not print \"listening on http://...\": check tries %s until it answers.", first.Addr))
 	}
 	if n, err := first.Backlog(); err == nil && n > 0 && n < 100 {
