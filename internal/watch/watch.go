@@ -20,17 +20,13 @@ func Fingerprint(spec string) string {
 	var files strings.Builder
 	for _, name := range names {
 		name = strings.Trim(name, `'"`)
-		filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return nil // an editor is replacing the file, or the word does not name a file
+		filepath.WalkDir(name, func(path string, entry fs.DirEntry, _ error) error {
+			hidden := path != name && strings.HasPrefix(entry.Name(), ".")
+			if hidden && entry.IsDir() {
+				return fs.SkipDir
 			}
-			if path != name && strings.HasPrefix(entry.Name(), ".") {
-				if entry.IsDir() {
-					return fs.SkipDir
-				}
-				return nil
-			}
-			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			// There is no file if an editor is replacing it, or if the word does not name one.
+			if info, err := os.Stat(path); err == nil && !hidden && info.Mode().IsRegular() {
 				fmt.Fprintln(&files, path, info.Size(), info.ModTime().UnixNano())
 			}
 			return nil

@@ -43,7 +43,7 @@ func firstContact(program *server.Program) (notes []string, err error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("While one is running, a second one does not start: %w\n"+
-			"Several of it run at the same time, each on another port. Does it listen where it is told to? "+
+			"check runs several of it at the same time, each on another port. Does it listen where it is told to? "+
 			"If it has a port of its own, say which: AT=%s.", err, first.Addr)
 	}
 	return notes, nil

@@ -127,7 +127,7 @@ func (c *checker) runAll(runner *behaviour.Runner, rows int) (verdict string, ok
 	report := runner.RunAll(c.ctx, c.stage, func(r behaviour.Result) {
 		run++
 		if *at != "" && !r.NotRun { // one after another, and each may take long
-			c.screen.Print(fmt.Sprintf("%-44s %5.1f s  %s\n", r.Script, time.Since(last).Seconds(), r.Outcome()))
+			c.screen.Print(fmt.Sprintf("%5.1f s  %s: %s\n", time.Since(last).Seconds(), r.Script, r.Outcome()))
 			last = time.Now()
 		}
 		c.screen.Show(fmt.Sprintf("%d scripts run", run))

@@ -48,7 +48,7 @@ const usage = `usage: make check SERVER=./_mine                  a folder with a
        make check STAGE=3                         is the workbook's own stage 3?
        make check SERVER=./_mine TELL=pages/home  run one script, and show each step
        make check SERVER=./_mine V=1              show all scripts that fail in full
-       make watch SERVER=./_mine                  ask again whenever a file is saved
+       make watch SERVER=./_mine, or STAGE=3      ask again whenever a file is saved
 
 Without make: bin/check -server ./_mine -at 127.0.0.1:7878 -slow-page /work -stage 3 -strict -tell pages/home -v -watch
 What the server has to do: docs/your-own-server.md`
@@ -112,7 +112,7 @@ func checkServer(spec string) error {
 	}
 	if problem != "" {
 		return errors.New(problem + " SERVER is the folder of a Go main package, or the command that starts your server, " +
-			"as in SERVER=./_mine or SERVER='python3 mine.py'.")
+			"as in SERVER=./_mine/stage1 or SERVER='python3 mine.py'.")
 	}
 	return nil
 }

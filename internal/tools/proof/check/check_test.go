@@ -245,7 +245,7 @@ var examinations = []struct {
 		[]string{"does not listen on 127.0.0.1:9.", "It listens on ELSEWHERE. If it does so", "try AT=ELSEWHERE."}},
 	{"four at a time, at its own port", []string{"-server", "'SERVERS' four-at-its-own-port -slow 300ms", "-at", "ELSEWHERE"}, 0,
 		[]string{`It does not print "listening on http://...": check tries ELSEWHERE until it answers.`, "GET /sleep takes 300ms.\n",
-			"\nmany-at-once/slow-request  ", "left out: the patience of the server cannot be set\n",
+			" s  many-at-once/slow-request: yes\n", "left out: the patience of the server cannot be set\n",
 			"Your server is between stages 1 and 3: it serves 4 at a time.",
 			"\nMake this hold first: many-at-once/many-slow-requests, line "}},
 	{"no slow page", []string{"-server", "'SERVERS' port-in-the-source", "-at", "ELSEWHERE", "-slow-page", "/", "-tell", "one-at-a-time/silent-visitor"}, 0,
