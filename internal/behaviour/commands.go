@@ -1,12 +1,10 @@
 package behaviour
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -128,11 +126,8 @@ func overlay(r *run, args []string) {
 	for _, test := range tests {
 		replace[test] = ""
 	}
-	data, err := json.Marshal(map[string]any{"Replace": replace})
-	r.ts.Check(err)
-	list := filepath.Join(r.ts.Getenv("WORK"), "overlay.json")
-	r.ts.Check(os.WriteFile(list, data, 0o666))
-	program, err := server.Open(r.program.Folder, "-overlay="+list)
+	r.ts.Check(server.WriteOverlay(filepath.Join(r.ts.Getenv("WORK"), "overlay.json"), replace))
+	program, err := server.Open(r.program.Folder, server.Build{Replace: replace})
 	if build := (*server.BuildError)(nil); errors.As(err, &build) {
 		r.ts.Fatalf("The server's source does not compile with %s:%s", args[0], quote(build.Output))
 	}
@@ -446,8 +441,8 @@ var counters = map[string]counter{
 		return len(slices.DeleteFunc(Goroutines(r.srv.Log()), others)), nil
 	}},
 	"segments": {"The reply came in %d pieces", func(r *run) (int, error) {
-		if len(r.visitors) == 0 {
-			return 0, errors.New("nobody is there to get one")
+		if len(r.visitors) == 0 || visitor.Segments == nil {
+			return 0, errors.New("there is no visitor, or segments cannot be counted here")
 		}
 		return visitor.Segments(r.visitors[len(r.visitors)-1])
 	}},

@@ -7,8 +7,10 @@ package server
 
 import (
 	"debug/buildinfo"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -40,7 +42,7 @@ type Program struct {
 	// SlowTakes is how long that page takes, if this cannot be set; see CanTell.
 	SlowTakes time.Duration
 
-	asked   bool // it is asked even where the kernel tells what it does: see OpenReporting
+	asked   bool // see Build.Reports
 	argv    []string
 	command string // the shell command of which argv is made, or ""
 	temp    string // the folder of the built program, removed by Close
@@ -58,29 +60,31 @@ func (e *BuildError) Error() string {
 	return fmt.Sprintf("%s does not build:%s", e.Folder, strings.ReplaceAll(said, "\n", "\n\t"))
 }
 
+// Build says how to build a folder. The zero Build is an ordinary one.
+type Build struct {
+	Flags []string // for go build
+	// Replace maps files of the folder, which need not exist, to files that are compiled in their
+	// place: see go help build on -overlay.
+	Replace map[string]string
+	// Reports links package selfreport into the program, so that Server.Goroutines has an answer.
+	Reports bool
+}
+
 // Open makes a Program of a folder that holds a Go main package, or of a command line for the
-// shell, whose first word may be such a folder. It builds the folder, with buildFlags for go build.
-// Close the Program when done. If the source does not compile the error is a *BuildError.
+// shell, whose first word may be such a folder. Close the Program when done. If the source does not
+// compile the error is a *BuildError.
 //
 // Where the command line names {port} or {addr}, {slow} or {patience}, {slow-seconds} or
 // {patience-seconds}, Start puts the values there, and adds no flags.
-func Open(spec string, buildFlags ...string) (*Program, error) { return open(spec, false, buildFlags) }
-
-// OpenReporting is Open for a program whose servers are to be asked for their goroutines, if it is built from
-// a folder.
-func OpenReporting(spec string, buildFlags ...string) (*Program, error) {
-	return open(spec, true, buildFlags)
-}
-
-func open(spec string, asked bool, buildFlags []string) (*Program, error) {
+func Open(spec string, how Build) (*Program, error) {
 	if spec == "" {
 		return nil, errors.New("no server: name a folder with a Go main package, or a command line")
 	}
 	if isFolder(spec) {
-		return build(spec, asked, buildFlags)
+		return build(spec, how)
 	}
 	if folder, args, _ := strings.Cut(spec, " "); isFolder(folder) {
-		p, err := build(folder, asked, buildFlags)
+		p, err := build(folder, how)
 		if err == nil {
 			p.setCommand(ShellQuote(p.argv[0]) + " " + args)
 		}
@@ -149,7 +153,7 @@ func (p *Program) arguments(addr string, flags []string) []string {
 	return []string{"sh", "-c", command, p.Name}
 }
 
-func build(spec string, asked bool, flags []string) (*Program, error) {
+func build(spec string, how Build) (*Program, error) {
 	folder, err := filepath.Abs(spec)
 	if err != nil {
 		return nil, err
@@ -159,33 +163,49 @@ func build(spec string, asked bool, flags []string) (*Program, error) {
 		return nil, err
 	}
 	binary := filepath.Join(temp, filepath.Base(folder))
-	goBuild := func(flags []string) (output []byte, err error) {
-		build := exec.CommandContext(alive, "go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+	goBuild := func(reports bool) (output []byte, err error) {
+		replace := map[string]string{}
+		maps.Copy(replace, how.Replace)
+		if reports {
+			replace[filepath.Join(folder, "zz_selfreport.go")] = filepath.Join(temp, "selfreport.go")
+		}
+		overlay := filepath.Join(temp, "overlay.json")
+		if err := errors.Join(WriteOverlay(overlay, replace),
+			os.WriteFile(filepath.Join(temp, "selfreport.go"), []byte(SelfReport), 0o666)); err != nil {
+			return nil, err
+		}
+		args := slices.Concat([]string{"build", "-overlay", overlay, "-o", binary}, how.Flags)
+		build := exec.CommandContext(alive, "go", args...)
 		build.Dir, build.Env = folder, buildEnvironment()
 		build.Cancel = func() error { return build.Process.Signal(os.Interrupt) } // it cleans up
 		return build.CombinedOutput()
 	}
-	reports := false
-	if asked || needsReports() {
-		with, err := addReports(folder, temp, flags)
-		if err == nil {
-			_, err = goBuild(with)
-		}
-		reports = err == nil // if not, the next build reports the errors of the package as it is
+	reports := how.Reports || needsReports()
+	out, err := goBuild(reports)
+	if err != nil && reports { // report the errors of the package as it is
+		reports = false
+		out, err = goBuild(reports)
 	}
-	if !reports {
-		if out, err := goBuild(flags); err != nil {
-			os.RemoveAll(temp)
-			return nil, &BuildError{spec, strings.TrimSpace(string(out))}
-		}
+	if err != nil {
+		os.RemoveAll(temp)
+		return nil, &BuildError{spec, strings.TrimSpace(string(out))}
 	}
 	if info, err := os.Stat(binary); err != nil || info.Mode()&0o111 == 0 {
 		os.RemoveAll(temp)
 		return nil, fmt.Errorf("%s is a Go package, but not a main package that builds into a program", spec)
 	}
 	p := Command(binary)
-	p.Name, p.Go, p.Folder, p.Reports, p.asked, p.temp = spec, true, folder, reports, asked, temp
+	p.Name, p.Go, p.Folder, p.Reports, p.asked, p.temp = spec, true, folder, reports, how.Reports, temp
 	return p, nil
+}
+
+// WriteOverlay writes a file for go build -overlay: see Build.Replace.
+func WriteOverlay(file string, replace map[string]string) error {
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, overlay, 0o666)
 }
 
 // Command makes a Program of a command and its first arguments.

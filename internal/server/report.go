@@ -1,15 +1,14 @@
 package server
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,37 +25,6 @@ var selfReport string
 // SelfReport is the source of package selfreport, as a file of a package main.
 var SelfReport = strings.Replace(selfReport, "\npackage selfreport\n", "\npackage main\n", 1)
 
-// addReports returns flags for go build that lay package selfreport over the package main in
-// folder, beside the files of an overlay that the flags have already. What it writes is in temp.
-func addReports(folder, temp string, flags []string) ([]string, error) {
-	var overlay struct{ Replace map[string]string }
-	for _, flag := range flags {
-		if file, found := strings.CutPrefix(flag, "-overlay="); found {
-			list, err := os.ReadFile(file)
-			if err == nil {
-				err = json.Unmarshal(list, &overlay)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	if overlay.Replace == nil {
-		overlay.Replace = map[string]string{}
-	}
-	file := filepath.Join(temp, "selfreport.go")
-	overlay.Replace[filepath.Join(folder, "zz_selfreport.go")] = file
-	if err := os.WriteFile(file, []byte(SelfReport), 0o666); err != nil {
-		return nil, err
-	}
-	all, err := json.Marshal(overlay)
-	if err != nil {
-		return nil, err
-	}
-	list := filepath.Join(temp, "overlay.json")
-	return append(slices.Clone(flags), "-overlay="+list), os.WriteFile(list, all, 0o666)
-}
-
 // A selfView asks a server itself: package selfreport answers.
 type selfView struct {
 	blindView
@@ -72,13 +40,13 @@ func (s *Server) reports() bool {
 }
 
 // Goroutines asks the server for a dump of all its goroutines, such as SIGQUIT prints. The error is
-// os.ErrProcessDone if the server has ended, and errors.ErrUnsupported after SIGQUIT, or if OpenReporting has not built
-// it from Go.
+// os.ErrProcessDone if the server has ended, and errors.ErrUnsupported after SIGQUIT, or if the
+// program was not built with Reports.
 func (s *Server) Goroutines() (dump string, err error) {
 	if s.self == nil {
 		return "", errors.ErrUnsupported
 	}
-	_, text, err := s.self.askText('d', 0)
+	_, text, err := s.self.ask('g', 0)
 	return string(text), err
 }
 
@@ -122,17 +90,11 @@ const maxAnswerTime = 10 * time.Second
 
 // ask sends a question to the server: see selfreport. The error is os.ErrProcessDone if the server
 // has ended, and errors.ErrUnsupported after silence.
-func (v *selfView) ask(what byte, arg int) (answer [3]int, err error) {
-	answer, _, err = v.askText(what, arg)
-	return answer, err
-}
-
-// askText is ask for a question whose answer is a text as well, of as many bytes as the first number says.
-func (v *selfView) askText(what byte, arg int) (answer [3]int, text []byte, err error) {
+func (v *selfView) ask(what byte, arg int) (numbers [3]int, text []byte, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.silent.Load() {
-		return answer, nil, errors.ErrUnsupported
+		return numbers, nil, errors.ErrUnsupported
 	}
 	question := binary.NativeEndian.AppendUint64([]byte{what}, uint64(arg))
 	b := make([]byte, 24)
@@ -140,43 +102,49 @@ func (v *selfView) askText(what byte, arg int) (answer [3]int, text []byte, err 
 	if _, err = v.conn.Write(question); err == nil {
 		_, err = io.ReadFull(v.conn, b)
 	}
-	for i := range answer {
-		answer[i] = int(binary.NativeEndian.Uint64(b[8*i:]))
+	for i := range numbers {
+		numbers[i] = int(binary.NativeEndian.Uint64(b[8*i:]))
 	}
-	if err == nil && what == 'd' {
-		text = make([]byte, answer[0])
+	if err == nil && what == 'g' {
+		text = make([]byte, numbers[0])
 		_, err = io.ReadFull(v.conn, text)
 	}
 	if err != nil {
 		v.conn.Close() // a late answer would be read as the next one
-		return answer, nil, os.ErrProcessDone
+		return numbers, nil, os.ErrProcessDone
 	}
-	return answer, text, nil
+	return numbers, text, nil
 }
 
 func (v *selfView) cpu() (time.Duration, error) {
-	a, err := v.ask('p', 0)
-	return time.Duration(a[0]), err
+	n, _, err := v.ask('p', 0)
+	return time.Duration(n[0]), err
 }
 
+// asleep says whether no goroutine is running or ready to run, except for the one that answers. A
+// goroutine in a system call counts as waiting.
 func (v *selfView) asleep() (bool, error) {
-	a, err := v.ask('g', 0)
-	return err == nil && a[0] == 0, err
+	_, dump, err := v.ask('g', 0)
+	busy := 0
+	for _, state := range []string{"[run", "[preempted", "[copystack"} {
+		busy += bytes.Count(dump, []byte(state))
+	}
+	return err == nil && busy <= 1, err
 }
 
 func (v *selfView) count(what Resource) (int, error) {
-	a, err := v.ask('c', 0)
-	return a[slices.Index([]Resource{Threads, Descriptors, Memory}, what)], err
+	n, _, err := v.ask('c', 0)
+	return n[slices.Index([]Resource{Threads, Descriptors, Memory}, what)], err
 }
 
 func (v *selfView) visitor(conn net.Conn) (accepted bool, unread int, err error) {
-	a, err := v.ask('v', conn.LocalAddr().(*net.TCPAddr).Port)
-	return a[0] == 1, a[1], err
+	n, _, err := v.ask('v', conn.LocalAddr().(*net.TCPAddr).Port)
+	return n[0] == 1, n[1], err
 }
 
 // ending says whether the server has closed its end, which it does when it ends, and
 // before it closes any connection: descriptors are closed in their order.
 func (v *selfView) ending() bool {
-	_, err := v.ask('p', 0)
+	_, _, err := v.ask('p', 0)
 	return err != nil
 }

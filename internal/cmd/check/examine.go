@@ -90,7 +90,7 @@ func (c *checker) watch() error {
 // server is as it should be. If the user interrupts, they mean nothing. The error says why the
 // server cannot be examined.
 func (c *checker) examine(rows int) (verdict string, ok bool, err error) {
-	program, err := server.Open(c.spec)
+	program, err := server.Open(c.spec, server.Build{})
 	if err != nil {
 		return "", false, err
 	}

@@ -78,7 +78,7 @@ func run(ctx context.Context) error {
 }
 
 func record(spec string) (timeline.Recording, error) {
-	program, err := server.Open(spec)
+	program, err := server.Open(spec, server.Build{})
 	if err != nil {
 		return timeline.Recording{}, err
 	}

@@ -9,7 +9,6 @@
 package selfreport
 
 import (
-	"bytes"
 	"encoding/binary"
 	"io"
 	"os"
@@ -32,12 +31,12 @@ func init() {
 	go selfReport(os.NewFile(uintptr(fd), "self-report"))
 }
 
-// selfReport answers questions until the other end is closed. A question is a letter and a number,
-// an answer three numbers, which a text may follow. The poller does not wake this goroutine for a question before it has woken
-// others for earlier input: a goroutine that still waits in the poller when the answer is written had
-// nothing to read.
+// selfReport answers questions until the other end is closed. A question is a letter and a number; an
+// answer is three numbers and perhaps a text, whose length is the first of them. The poller does not
+// wake this goroutine for a question before it has woken others for earlier input: a goroutine that
+// still waits in the poller when the answer is written had nothing to read.
 func selfReport(conn *os.File) {
-	question, answer := make([]byte, 9), make([]byte, 24)
+	question, numbers := make([]byte, 9), make([]byte, 24)
 	used := time.Duration(0) // for these answers, which are not the server's work
 	for {
 		if _, err := io.ReadFull(conn, question); err != nil {
@@ -45,63 +44,32 @@ func selfReport(conn *os.File) {
 		}
 		before := selfReportCPU()
 		var a, b, c int
-		var dump []byte
+		var memory []byte // not the runtime's: a dump does not count as memory that the server uses
 		switch arg := int(binary.NativeEndian.Uint64(question[1:])); question[0] {
-		case 'g': // goroutines
-			a = selfReportBusy()
 		case 'p': // processor time
 			a = int(selfReportCPU() - used)
 		case 'v': // the visitor with this port
 			a, b = selfReportVisitor(uint16(arg))
 		case 'c': // counts
 			a, _ = runtime.ThreadCreateProfile(nil)
-			b = selfReportFiles()
-			c = selfReportMemory()
-		case 'd': // a dump of all goroutines
-			if dump = selfReportMap(); dump != nil {
-				a = runtime.Stack(dump, true)
-			}
+			b, c = selfReportFiles(), selfReportMemory()
+		case 'g': // a dump of all goroutines
+			const protection, flags = syscall.PROT_READ | syscall.PROT_WRITE, syscall.MAP_ANON | syscall.MAP_PRIVATE
+			memory, _ = syscall.Mmap(-1, 0, 64<<20, protection, flags)
+			a = runtime.Stack(memory, true)
 		}
 		for i, n := range [...]int{a, b, c} {
-			binary.NativeEndian.PutUint64(answer[8*i:], uint64(n))
+			binary.NativeEndian.PutUint64(numbers[8*i:], uint64(n))
 		}
-		used += selfReportCPU() - before
-		if _, err := conn.Write(answer); err != nil {
+		_, err := conn.Write(numbers)
+		if memory != nil {
+			conn.Write(memory[:a])
+			syscall.Munmap(memory)
+		}
+		if err != nil {
 			return
 		}
-		if dump != nil {
-			conn.Write(dump[:a])
-			syscall.Munmap(dump)
-		}
-	}
-}
-
-// selfReportMap returns memory that does not belong to the runtime, to be given back with Munmap: a dump of
-// thousands of goroutines is not to count as memory that they use.
-func selfReportMap() []byte {
-	const protection, flags = syscall.PROT_READ | syscall.PROT_WRITE, syscall.MAP_ANON | syscall.MAP_PRIVATE
-	buf, _ := syscall.Mmap(-1, 0, 64<<20, protection, flags)
-	return buf
-}
-
-var selfReportText [8 << 20]byte // only the pages written to take up memory
-
-// selfReportBusy returns how many goroutines other than this one, which is the first, run or are
-// ready to run. A goroutine in a system call counts as waiting.
-func selfReportBusy() (busy int) {
-	text := selfReportText[:runtime.Stack(selfReportText[:], true)]
-	for {
-		_, next, found := bytes.Cut(text, []byte("\n\ngoroutine "))
-		if !found {
-			return busy
-		}
-		head, _, _ := bytes.Cut(next, []byte("\n"))
-		for _, state := range [...]string{"[run", "[preempted", "[copystack"} {
-			if bytes.Contains(head, []byte(state)) {
-				busy++
-			}
-		}
-		text = next
+		used += selfReportCPU() - before
 	}
 }
 

@@ -81,7 +81,7 @@ func run(b *testing.B, list []contender, env []string, measure func(*testing.B, 
 		b.Run("server="+c.name, func(b *testing.B) {
 			key := c.folder + strings.Join(c.buildFlags, " ")
 			if programs[key] == nil {
-				p, err := server.Open(c.folder, c.buildFlags...)
+				p, err := server.Open(c.folder, server.Build{Flags: c.buildFlags})
 				check(b, err)
 				programs[key] = p
 			}

@@ -200,7 +200,7 @@ func (p *panel) rebuild() {
 		p.verdict = verdict{Progress: "the scripts are being run ..."}
 	}
 	go func() {
-		program, err := server.OpenReporting(p.Stage.Folder, "-trimpath", "-buildvcs=false")
+		program, err := server.Open(p.Stage.Folder, server.Build{Flags: []string{"-trimpath", "-buildvcs=false"}, Reports: true})
 		p.calls <- func() {
 			switch {
 			case ctx.Err() != nil: // the program is removed when the lab ends

@@ -335,7 +335,7 @@ func TestStarters(t *testing.T) {
 					t.Fatalf("%v: %v\n%s", argv, err, out)
 				}
 			}
-			program, err := server.Open(places.Replace(starter.server))
+			program, err := server.Open(places.Replace(starter.server), server.Build{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -48,7 +48,7 @@ func TestMatrix(t *testing.T) {
 type column map[string]behaviour.Result
 
 func measure(t *testing.T, stage behaviour.Stage) column {
-	program, err := server.Open(filepath.Join(root, stage.Folder))
+	program, err := server.Open(filepath.Join(root, stage.Folder), server.Build{})
 	if err != nil {
 		t.Error(err)
 		return nil

@@ -17,7 +17,7 @@ const root = "../../../.."
 
 func open(t *testing.T, folder string) *server.Program {
 	t.Helper()
-	program, err := server.Open(filepath.Join(root, folder))
+	program, err := server.Open(filepath.Join(root, folder), server.Build{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func TestFigures(t *testing.T) {
 // record returns a recording of a stage.
 func record(t *testing.T, stage string) string {
 	t.Helper()
-	program, err := server.Open(filepath.Join(root, stage))
+	program, err := server.Open(filepath.Join(root, stage), server.Build{})
 	if err != nil {
 		t.Fatal(err)
 	}
