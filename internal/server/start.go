@@ -43,16 +43,16 @@ func (e *StartError) Error() string { return e.Text }
 // server listens once that port accepts connections. If the server ran and did not listen, the error
 // is a *StartError.
 func (p *Program) Start(opt Options) (*Server, error) {
-	addr, prints := "127.0.0.1:0", true // whether it has to print where it listens
-	if strings.Contains(p.command, "{port}") || strings.Contains(p.command, "{addr}") {
-		addr, prints = freePort(), false
-	}
-	if p.At != "" {
-		addr, prints = p.At, false
-		if accepts(addr) {
-			return nil, &StartError{Text: fmt.Sprintf("Somebody listens on %s before %s is started: another program, "+
-				"or one of its processes that is still running.", addr, p.Name)}
-		}
+	addr, known := "127.0.0.1:0", p.At // known is "" if the server has to print its address
+	switch {
+	case p.At != "" && accepts(p.At):
+		return nil, &StartError{Text: fmt.Sprintf("Another process listens on %s before %s is started: another program, "+
+			"or a process of this one that is still running.", p.At, p.Name)}
+	case p.At != "":
+		addr = p.At
+	case strings.Contains(p.command, "{port}") || strings.Contains(p.command, "{addr}"):
+		addr = freePort()
+		known = addr
 	}
 	argv := p.arguments(addr, opt.Args)
 	if opt.Files > 0 {
@@ -63,15 +63,14 @@ func (p *Program) Start(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if prints {
-		err = s.awaitLine(p, argv[len(p.argv):])
-	} else {
-		err = s.awaitPort(p, addr)
-	}
-	if e, ok := err.(*StartError); ok {
-		e.Ended = s.Exited()
-		e.Found = s.killListening()
-		return nil, e
+	if err := s.awaitAddr(p, known, strings.Join(argv[len(p.argv):], " ")); err != nil {
+		err.Ended = s.Exited()
+		listeners, _ := ProcessTree(s.PID).listeners()
+		for _, l := range listeners {
+			err.Found = append(err.Found, l.Local())
+		}
+		s.Kill()
+		return nil, err
 	}
 	return s, nil
 }
@@ -79,52 +78,39 @@ func (p *Program) Start(opt Options) (*Server, error) {
 // Require a character after the port that is not a digit: more digits may follow.
 var listening = regexp.MustCompile(`listening on http://((?:\[[^\s\]]+\]|[^\s/:\[\]]+):\d+)\D`)
 
-// defaultAddr is where a stage listens without -addr. No system gives its port to a server
-// that asks for any port.
-const defaultAddr = "127.0.0.1:7878"
-
-// awaitLine waits until the server prints where it listens. An error names flags, with which it
-// was started.
-func (s *Server) awaitLine(p *Program, flags []string) error {
+// awaitAddr waits until the server listens at the known address, or prints its address. An error
+// names flags, with which it was started.
+func (s *Server) awaitAddr(p *Program, known, flags string) *StartError {
+	addr := ""
 	s.Await(giveUpStart, func() bool {
-		return listening.MatchString(s.Log()) || s.Exited() || s.Flooded()
+		line := listening.FindStringSubmatch(s.Log())
+		switch {
+		case known == "" && line != nil:
+			addr = line[1]
+		case known != "" && s.acceptsAt(known):
+			addr = known
+		}
+		return addr != "" || s.Exited() || s.Flooded()
 	})
-	addr, port := "", ""
-	if line := listening.FindStringSubmatch(s.Log()); line != nil {
-		addr = line[1]
-		_, port, _ = net.SplitHostPort(addr)
-	}
-	failed := func(format string, args ...any) error { return &StartError{Text: fmt.Sprintf(format, args...)} }
-	switch {
+	failed := func(format string, args ...any) *StartError { return &StartError{Text: fmt.Sprintf(format, args...)} }
+	switch _, port, _ := net.SplitHostPort(addr); {
 	case port == "0":
 		return failed("%s says that it is listening on %s. Port 0 asks for any free port; "+
 			"the line has to name the one that the server got.", p.Name, addr)
-	case port != "" && strings.HasSuffix(defaultAddr, ":"+port):
+	case known == "" && port == "7878": // where a stage listens without -addr; no system gives it to others
 		return failed("%s was started with -addr 127.0.0.1:0, which asks for any free port, and it listens on %s.", p.Name, addr)
 	case addr != "":
 		s.Addr = addr
 		return nil
 	case s.Exited():
 		return failed("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())
-	case strings.Contains(s.Log(), "listening on http://"):
+	case known != "":
+		return failed("%s does not listen on %s.%s", p.Name, known, s.Quote())
+	case s.Announced():
 		return failed("%s does not say where it listens: "+
 			"the line has to be \"listening on http://HOST:PORT\", and to have an end.%s", p.Name, s.Quote())
 	}
-	return failed("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s",
-		p.Name, strings.Join(flags, " "), s.Quote())
-}
-
-// awaitPort waits until the server accepts connections at the address.
-func (s *Server) awaitPort(p *Program, addr string) error {
-	accepts := s.Await(giveUpStart, func() bool { return s.acceptsAt(addr) || s.Exited() || s.Flooded() })
-	switch {
-	case s.Exited():
-		return &StartError{Text: fmt.Sprintf("%s ended (%v) before it listened.%s", p.Name, s.state, s.Quote())}
-	case !accepts || s.Flooded():
-		return &StartError{Text: fmt.Sprintf("%s does not listen on %s.%s", p.Name, addr, s.Quote())}
-	}
-	s.Addr = addr
-	return nil
+	return failed("%s was started with %s and does not say \"listening on http://HOST:PORT\".%s", p.Name, flags, s.Quote())
 }
 
 // acceptsAt says whether the server listens at the address. On Linux the kernel knows. On other
@@ -148,21 +134,6 @@ func (s *Server) acceptsAt(addr string) bool {
 	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	io.Copy(io.Discard, conn)
 	return true
-}
-
-// killListening kills the server and returns the addresses where it was listening. If the system
-// does not tell, it tries the address that the stages have without -addr.
-func (s *Server) killListening() (addrs []string) {
-	listeners, err := ProcessTree(s.PID).listeners()
-	for _, l := range listeners {
-		addrs = append(addrs, l.Local())
-	}
-	inUse := err != nil && accepts(defaultAddr)
-	s.Kill()
-	if inUse && !accepts(defaultAddr) {
-		addrs = append(addrs, defaultAddr)
-	}
-	return addrs
 }
 
 // accepts says whether any process listens at the address.
