@@ -116,7 +116,7 @@ func (r *run) comparePage(v *visitor.Visitor, page, text string) {
 func dropped(r *run, args []string) {
 	piece := ""
 	if len(args) == 2 {
-		piece = r.piece(args[1])
+		piece = r.pieces(args[1])[0]
 	}
 	for _, v := range r.named(args[0]) {
 		pause := r.awaitDrop(v, piece)

@@ -355,9 +355,10 @@ func visit(r *run, args []string) {
 func send(r *run, args []string) {
 	vs := r.named(args[0])
 	for _, arg := range args[1:] {
-		text := r.piece(arg)
-		for _, v := range vs {
-			v.Send(text)
+		for _, text := range r.pieces(arg) {
+			for _, v := range vs {
+				v.Send(text)
+			}
 		}
 	}
 	r.awaitSent(vs)
@@ -372,16 +373,21 @@ func (r *run) awaitSent(vs []*visitor.Visitor) {
 
 var repetition = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
 
-// piece returns the text of an argument, in which {a*3000} stands for 3,000 times a.
-func (r *run) piece(arg string) string {
+// pieces returns the text of an argument, in which {a*3000} stands for 3,000 times a. A text that is
+// only a repetition may have millions of bytes: it is returned in pieces of up to 64 KiB.
+func (r *run) pieces(arg string) []string {
 	text, err := strconv.Unquote(`"` + arg + `"`)
 	if err != nil {
 		r.ts.Fatalf("%q: escapes are those of a Go string, as in \\r\\n", arg)
 	}
-	return repetition.ReplaceAllStringFunc(text, func(repeated string) string {
+	if m := repetition.FindStringSubmatch(text); m != nil && m[0] == text {
+		n, perWrite := r.number(m[2]), max(1, 64<<10/len(m[1]))
+		return append(slices.Repeat([]string{strings.Repeat(m[1], perWrite)}, n/perWrite), strings.Repeat(m[1], n%perWrite))
+	}
+	return []string{repetition.ReplaceAllStringFunc(text, func(repeated string) string {
 		m := repetition.FindStringSubmatch(repeated)
 		return strings.Repeat(m[1], r.number(m[2]))
-	})
+	})}
 }
 
 func closeWrite(r *run, args []string) {
