@@ -37,6 +37,7 @@ type run struct {
 	visitors  []*visitor.Visitor // in the order in which they came
 	abandoned time.Duration      // that the server may spend on slow requests of visitors who have left
 	noted     map[string]int     // the counts of the command remember
+	replace   map[string]string  // files of the source, by the command overlay
 }
 
 type runKey struct{}

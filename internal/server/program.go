@@ -6,6 +6,7 @@
 package server
 
 import (
+	"cmp"
 	"debug/buildinfo"
 	"encoding/json"
 	"errors"
@@ -170,7 +171,8 @@ func build(spec string, how Build) (*Program, error) {
 			replace[filepath.Join(folder, "zz_selfreport.go")] = filepath.Join(temp, "selfreport.go")
 		}
 		overlay := filepath.Join(temp, "overlay.json")
-		if err := errors.Join(WriteOverlay(overlay, replace),
+		data, err := json.Marshal(map[string]any{"Replace": replace})
+		if err := cmp.Or(err, os.WriteFile(overlay, data, 0o666),
 			os.WriteFile(filepath.Join(temp, "selfreport.go"), []byte(SelfReport), 0o666)); err != nil {
 			return nil, err
 		}
@@ -197,15 +199,6 @@ func build(spec string, how Build) (*Program, error) {
 	p := Command(binary)
 	p.Name, p.Go, p.Folder, p.Reports, p.asked, p.temp = spec, true, folder, reports, how.Reports, temp
 	return p, nil
-}
-
-// WriteOverlay writes a file for go build -overlay: see Build.Replace.
-func WriteOverlay(file string, replace map[string]string) error {
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, overlay, 0o666)
 }
 
 // Command makes a Program of a command and its first arguments.
