@@ -22,24 +22,20 @@ func because(p *panel) string {
 	for _, s := range p.samples {
 		held, total = max(held, s.Held), max(total, s.Total)
 	}
-	switch {
-	case held >= crowd && last.Here == 0 && last.Threads >= crowd:
+	if held >= crowd && last.Here == 0 && last.Threads >= crowd {
 		say("The visitors held %d threads. They have gone, and the server still has %d: Go keeps them.", held, last.Threads)
-	case held >= crowd:
+	} else if held >= crowd {
 		say("The visitors held %d threads.", held)
-	case total >= crowd:
+	} else if total >= crowd {
 		say("The server had %d goroutines; those of the visitors were parked and held no thread.", total)
 	}
 	if i := slices.IndexFunc(p.lanes, func(l *lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {
-		say("%s was dropped %s after it came: the server's patience is %v s.", p.lanes[i].Name, p.lanes[i].took(p.lanes[i].Over), p.Patience)
+		say("%s was dropped after %s: the server's patience is %v s.", p.lanes[i].Name, p.lanes[i].until(p.lanes[i].Over), p.Patience)
 	}
-	switch {
-	case last.State == "ended" && p.interrupted == 0:
-		say("%s %s", last.Status, strings.SplitN(p.Output, "\n", 2)[0])
-	case last.State == "ended" && p.Well:
+	if last.State == "ended" && p.Well {
 		say("After Ctrl-C it accepted nobody, and ended when its visitors had gone, %.1f s later.", float64(last.At-p.interrupted)/1000)
-	case last.State == "ended":
-		say("Ctrl-C ended it at once.")
+	} else if last.State == "ended" {
+		say("%s %s", last.Status, strings.SplitN(p.Output, "\n", 2)[0])
 	}
 	return strings.Join(why, " ")
 }
@@ -51,38 +47,24 @@ func whoWaited(lanes []*lane, samples []sample, end int64) string {
 		long  = 2000 // ms, within which each of a crowd is seen to be accepted
 	)
 	accepted := func(l *lane) int64 { return cmp.Or(l.Accepted, l.Served, l.Over, end) }
-	left := func(l *lane) int64 { return cmp.Or(l.Over, end) }
-	longest := func(until func(*lane) int64) *lane {
-		return slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(until(a)-a.Arrived, until(b)-b.Arrived) })
-	}
-	l := longest(accepted)
-	where := whereabouts(samples, l.Arrived, accepted(l))
+	l := slices.MaxFunc(lanes, func(a, b *lane) int { return cmp.Compare(accepted(a)-a.Arrived, accepted(b)-b.Arrived) })
+	waited, where := accepted(l)-l.Arrived, whereabouts(samples, l.Arrived, accepted(l))
 	inAccept := strings.Contains(where, "in Accept ")
-	if waited := accepted(l) - l.Arrived; waited >= long || waited >= short && !inAccept {
-		text := fmt.Sprintf("%s waited %s", l.Name, l.took(accepted(l)))
-		if where != "" {
-			text += "; all that time goroutine 1 was " + where
-		}
-		if where != "" && !inAccept {
-			text += ", so nobody was in Accept"
-		}
-		return text + "."
+	text, then := fmt.Sprintf("%s waited %s", l.Name, l.until(accepted(l))), "; all that time"
+	if waited < short || waited < long && inAccept {
+		text, then, where = "Nobody waited", "; meanwhile", whereabouts(samples, lanes[0].Arrived, end)
 	}
-	l = longest(left)
-	if where = whereabouts(samples, accepted(l), left(l)); where != "" && left(l)-l.Arrived >= short {
-		return fmt.Sprintf("Nobody waited: while %s was there, goroutine 1 was %s.", l.Name, where)
+	if where != "" {
+		text += then + " goroutine 1 was " + where
 	}
-	last := samples[len(samples)-1]
-	return fmt.Sprintf("Nobody waited, and goroutine 1 is in %s [%s].", last.Place, last.Wait)
+	if where != "" && waited >= short && !inAccept {
+		text += ", so nobody was in Accept"
+	}
+	return text + "."
 }
 
-// took is how long after the visitor's arrival a time was.
-func (l *lane) took(until int64) string {
-	if ms := until - l.Arrived; ms < 100 {
-		return fmt.Sprintf("%d ms", ms)
-	}
-	return fmt.Sprintf("%.1f s", float64(until-l.Arrived)/1000)
-}
+// until is how long after the visitor's arrival a time was.
+func (l *lane) until(time int64) string { return fmt.Sprintf("%.1f s", float64(time-l.Arrived)/1000) }
 
 // whereabouts says where goroutine 1 was between two times, as in "first in A [sleep], then in B [syscall]".
 func whereabouts(samples []sample, from, to int64) string {

@@ -88,12 +88,6 @@ type lane struct {
 	Kind     timeline.Kind `json:"kind"` // what happened last
 }
 
-// requests returns the kind of the visitor, as in "slow".
-func (l lane) requests() string {
-	kind, _, _ := strings.Cut(l.Name, " ")
-	return kind
-}
-
 // A sample is what was seen of a server at one time. It holds until the next.
 type sample struct {
 	ID     int    `json:"id"` // of the panel

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,15 +73,18 @@ func acceptLoop(name string, text []byte) (found *loop) {
 // goroutines are those of a server, as it reports them itself, without those of the runtime and of the signal
 // handler.
 type goroutines struct {
-	Place string   `json:"place"`  // the function that goroutine 1 is in
-	Wait  string   `json:"wait"`   // its state, as in "chan receive"
-	Stack []string `json:"lines1"` // its lines of the server's source, from the outermost to the innermost
-	Held  int      `json:"held"`   // threads, by visitors
+	Place string   `json:"place"` // the function that goroutine 1 is in
+	Wait  string   `json:"wait"`  // its state, as in "chan receive"
+	Stack []string `json:"stack"` // its lines of the server's source, from the outermost to the innermost
+	Held  int      `json:"held"`  // threads, by visitors
 	Total int      `json:"goroutines"`
 	// Lines has, for a line as in "main.go:58", how many goroutines other than goroutine 1 stand on it, are called
 	// through it or were started by it; how many of these hold a thread; and of how many it is the innermost.
 	Lines map[string][3]int `json:"lines"`
 }
+
+// place matches where a goroutine is, and in it the name of the function of the server's own.
+var place = regexp.MustCompile(`^in (?:.*\.)?(\w+) \[.*`)
 
 // countGoroutines reads a dump of all goroutines, of which it keeps nothing.
 func countGoroutines(dump string) goroutines {
@@ -94,7 +98,7 @@ func countGoroutines(dump string) goroutines {
 		}
 		lines := ownLines(g.Text)
 		if g.ID == "1" {
-			counted.Place, counted.Wait, counted.Stack = place(g), strings.Clone(g.State), lines
+			counted.Place, counted.Wait, counted.Stack = place.ReplaceAllString(g.Where(), "$1"), strings.Clone(g.State), lines
 			continue
 		}
 		for i, line := range lines {
@@ -118,15 +122,6 @@ func serverGoroutines(dump string) []behaviour.Goroutine {
 		_, creator, _ := strings.Cut(g.Text, "\ncreated by ")
 		return strings.HasPrefix(creator, "runtime.") || strings.HasPrefix(creator, "os/signal.")
 	})
-}
-
-// place names the function of the server's own that a goroutine is in, without its package and type.
-func place(g behaviour.Goroutine) string {
-	where, _, _ := strings.Cut(strings.TrimPrefix(g.Where(), "in "), " [")
-	if i := strings.LastIndex(where, "."); i >= 0 && !strings.HasPrefix(where[i+1:], "func") {
-		where = where[i+1:]
-	}
-	return strings.Trim(where, "[]")
 }
 
 // ownLines returns the lines of package main on a goroutine's stack, each once, from the one that started the

@@ -410,7 +410,7 @@ func TestScene(t *testing.T) {
 		t.Errorf("a second scene: status %d", got)
 	}
 	b.press("stop", "{}")
-	b.until("it is stopped", func() bool { return b.scene.State == "stopped" })
+	b.until("it is stopped", func() bool { return b.scene.State == "void" && strings.Contains(b.scene.Reason, "stopped") })
 	play()
 	b.until("it plays", plays)
 	b.press("send", `{"kind":"quick","n":1}`)

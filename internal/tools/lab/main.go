@@ -22,10 +22,9 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:7870", "") // port 0 is any free one
-	stage, own := flag.Int("stage", 0, ""), flag.String("server", "", "")
-	const usage = "usage: make lab [STAGE=1..5] [SERVER='python3 mine.py'] [ARGS='-addr 127.0.0.1:0']"
-	flag.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
+	addr := flag.String("addr", "127.0.0.1:7870", "the `address` of the lab; port 0 is any free one")
+	stage := flag.Int("stage", 0, "show the stage with this `number` only")
+	own := flag.String("server", "", "show this `server` too: a folder with a Go main package, or a command line")
 	flag.Parse()
 	if flag.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
 		flag.Usage()

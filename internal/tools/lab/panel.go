@@ -53,8 +53,7 @@ type run struct {
 	State  string `json:"state"`  // building, running, ended or failed
 	Well   bool   `json:"well"`   // it has ended with status 0
 	Output string `json:"output"` // the last of the server's, or the compiler's
-	URL    string `json:"url"`
-	Go     bool   `json:"go"` // it tells where its goroutines are
+	Go     bool   `json:"go"`     // it tells where its goroutines are
 
 	server      *server.Server
 	recorder    *timeline.Recorder // nil unless the server runs
@@ -62,6 +61,8 @@ type run struct {
 	samples     []sample           // in the order in which they were seen
 	lanes       []*lane            // in the order in which the visitors came
 	here        map[string]*lane   // of the visitors who are there, by name
+	serving     int                // how many of them are being served
+	atOnce      int                // the most that were
 	came        map[string]int     // how many visitors of a kind have come so far
 	interrupted int64              // when the server was signalled, or 0
 	next        time.Time          // when the server is to be observed
@@ -80,7 +81,6 @@ var requests = map[string]string{
 
 const (
 	resolution  = 40 * time.Millisecond // how often the visitors are looked at
-	groupLimit  = 1000                  // visitors, beside whom no group comes
 	outputLimit = 1000                  // bytes, of which the first say why a server ended
 	pastLimit   = 2000                  // lanes, or samples, that a scene can have
 )
@@ -153,19 +153,19 @@ func (p *panel) record(e timeline.Event) {
 		l.Accepted = at
 	case timeline.Served:
 		l.Served = at
+		p.serving++
+		p.atOnce = max(p.atOnce, p.serving)
 	default:
-		l.Over = at
+		if l.Over = at; l.Served > 0 {
+			p.serving--
+		}
 		delete(p.here, e.Visitor)
 	}
 	l.Kind = e.Kind
 	p.lab.board.put(fmt.Sprintf("lane %d %d", p.ID, l.N), "lane", l, l.Over)
 }
 
-// send sends n visitors of a kind, if the server runs; no group, if many are there already.
 func (p *panel) send(kind string, n int) {
-	if p.recorder == nil || n > 1 && p.recorder.Here() > groupLimit {
-		return
-	}
 	var names []string
 	for range n {
 		p.came[kind]++
@@ -281,7 +281,7 @@ func (p *panel) restart() {
 		return
 	}
 	dump, unseen := s.Goroutines()
-	p.run = run{State: "running", URL: "http://" + s.Addr, Go: unseen == nil, server: s,
+	p.run = run{State: "running", Go: unseen == nil, server: s,
 		recorder: timeline.NewRecorder(s, p.lab.clock.Now, p.record), seen: sample{goroutines: countGoroutines(dump), Accepted: -1},
 		here: map[string]*lane{}, came: map[string]int{}}
 }
@@ -310,7 +310,6 @@ func (p *panel) failed(err error) {
 	p.Output = text[:min(len(text), outputLimit)]
 	if p.recorder != nil {
 		p.Stale = true
-		p.Output += "\n\nThe server from before goes on."
 		return
 	}
 	p.State, p.seen = "failed", sample{goroutines: countGoroutines(""), Status: "It does not start."}
@@ -319,10 +318,10 @@ func (p *panel) failed(err error) {
 // observe looks at the server from outside, asks it for its goroutines, and sets when this is to be done again:
 // after 100 times as long as it took.
 func (p *panel) observe(now time.Time) {
-	s, here := &p.seen, p.recorder.Here()
+	s := &p.seen
 	s.Threads, _ = p.server.Count(server.Threads)
 	memory, _ := p.server.Count(server.Memory)
-	if here == 0 {
+	if p.recorder.Here() == 0 {
 		p.memory, p.threads = min(memory, cmp.Or(p.memory, memory)), cmp.Or(p.threads, s.Threads)
 	}
 	if dump, err := p.server.Goroutines(); err == nil {
@@ -338,12 +337,6 @@ func (p *panel) observe(now time.Time) {
 	if s.Each = 0; s.Accepted >= few {
 		const exact = 100 // bytes
 		s.Each = max((memory-p.memory)/s.Accepted, 0) / exact * exact
-	}
-	s.Status = ""
-	if ago := (p.lab.clock.ms() - p.interrupted) / 1000; p.interrupted > 0 && ago > 1 {
-		s.Status = fmt.Sprintf("It was interrupted %d s ago, and goes on.", ago)
-	} else if here > groupLimit {
-		s.Status = fmt.Sprintf("Over %d visitors are here. No group comes before some go.", groupLimit)
 	}
 	p.next = now.Add(min(max(100*time.Since(now), 100*time.Millisecond), 2*time.Second))
 }

@@ -161,7 +161,6 @@ func shift(data map[string]any, from int64) bool {
 	}
 	if stage, ok := data["stage"].(map[string]any); ok {
 		delete(stage, "Behaviours")
-		data["url"] = ""
 	}
 	return true
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +29,6 @@ type act struct {
 	To       []int   `json:"to,omitempty"` // the stages that take part, if not all do
 	Slow     float64 `json:"slow"`         // seconds, as in a panel
 	Patience float64 `json:"patience"`
-	Page     string  `json:"page"` // the heading of the stage's page that is about it
 	Choices  []struct {
 		Answer string `json:"answer"`
 		When   string `json:"when"`
@@ -41,7 +39,6 @@ type act struct {
 type step struct {
 	Do      string `json:"do"` // what a button does, or "look" or "wait", or who comes, as in "20 slow"
 	Caption string `json:"caption"`
-	While   string `json:"while,omitempty"` // the kind of visitor who is still there, or else it does not count
 }
 
 // visitors returns who comes, if somebody does.
@@ -58,7 +55,7 @@ type performance struct {
 	Act    int       `json:"act"`
 	Stage  int       `json:"stage"`
 	Chosen int       `json:"chosen"` // -1 if nobody has guessed
-	State  string    `json:"state"`  // playing, done, void if it did not count, or stopped
+	State  string    `json:"state"`  // playing, done, or void if it did not count
 	Reason string    `json:"reason"` // why it did not count
 	From   int64     `json:"from"`
 	Steps  []int64   `json:"steps"` // when each was made
@@ -67,6 +64,7 @@ type performance struct {
 
 	act    act
 	panels []*panel
+	asked  *panel // the one of Stage
 	stop   context.CancelCauseFunc
 }
 
@@ -76,8 +74,6 @@ type outcome struct {
 	Seen string `json:"seen"`
 	Why  string `json:"why"`
 }
-
-var errStopped = errors.New("stopped")
 
 // play begins to play an act. It returns false if there is none, or another is being played.
 func (l *lab) play(scene, number, stage, chosen int) bool {
@@ -92,20 +88,24 @@ func (l *lab) play(scene, number, stage, chosen int) bool {
 	for _, p := range l.panels {
 		if to := a.act.To; len(to) == 0 || slices.Contains(to, p.Stage.Number) {
 			a.panels = append(a.panels, p)
+			if p.Stage.Number == stage {
+				a.asked = p
+			}
 		}
+	}
+	if a.asked == nil {
+		return false
 	}
 	l.playing = a
 	go func() {
 		err := l.perform(ctx, a)
 		if err == nil {
-			err = a.judge()
+			a.Right = a.act.right(a.Seen[slices.Index(a.panels, a.asked)].Seen)
+			if len(a.Right) == 0 {
+				err = errors.New("What happened fits none of the answers.")
+			}
 		}
-		switch err {
-		case nil:
-			a.State = "done"
-		case errStopped:
-			a.State = "stopped"
-		default:
+		if a.State = "done"; err != nil {
 			a.State, a.Reason = "void", err.Error()
 		}
 		l.mu.Lock()
@@ -152,9 +152,9 @@ func (l *lab) perform(ctx context.Context, a *performance) error {
 		n, kind, come := s.visitors()
 		for _, p := range a.panels {
 			p.calls <- func() {
-				if do := controls[s.Do]; come {
+				if do := controls[s.Do]; p.recorder != nil && come {
 					p.send(kind, n)
-				} else if do != nil {
+				} else if p.recorder != nil && do != nil {
 					do(p)
 				}
 			}
@@ -167,7 +167,7 @@ func (l *lab) perform(ctx context.Context, a *performance) error {
 	}
 	err = a.each(func(p *panel) error { return p.await(ctx, gone) })
 	for _, p := range a.panels {
-		p.do(func() { a.Seen = append(a.Seen, outcome{p.ID, a.describe(p.lanes, p.samples), because(p)}) })
+		p.do(func() { a.Seen = append(a.Seen, outcome{p.ID, a.describe(p), because(p)}) })
 	}
 	return err
 }
@@ -213,27 +213,6 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 	return fmt.Errorf("%s is busy all the time.", p.Stage.Folder)
 }
 
-// judge finds the right choices, and says why it does not count if there is none.
-func (a *performance) judge() (err error) {
-	i := slices.IndexFunc(a.panels, func(p *panel) bool { return p.Stage.Number == a.Stage })
-	if i < 0 {
-		return fmt.Errorf("Stage %d took no part.", a.Stage)
-	}
-	a.panels[i].do(func() {
-		for n, s := range a.act.Steps {
-			for _, l := range a.panels[i].lanes {
-				if l.requests() == s.While && l.Over > 0 && l.Over < a.Steps[n] {
-					err = fmt.Errorf("%s had gone before step %d: this machine is too busy.", l.Name, n+1)
-				}
-			}
-		}
-	})
-	if a.Right = a.act.right(a.Seen[i].Seen); err == nil && len(a.Right) == 0 {
-		err = errors.New("What happened fits none of the answers.")
-	}
-	return err
-}
-
 // right returns the choices that what was seen of a panel makes right.
 func (a act) right(seen string) []int {
 	right := []int{}
@@ -246,8 +225,8 @@ func (a act) right(seen string) []int {
 }
 
 // describe says what was seen of a server in an act, in the order in which it happened.
-func (a *performance) describe(lanes []*lane, samples []sample) string {
-	last := samples[len(samples)-1]
+func (a *performance) describe(p *panel) string {
+	lanes, last := p.lanes, p.samples[len(p.samples)-1]
 	type note struct {
 		at   int64
 		text string
@@ -260,14 +239,14 @@ func (a *performance) describe(lanes []*lane, samples []sample) string {
 	for i, s := range a.act.Steps {
 		at := a.Steps[i]
 		n, kind, come := s.visitors()
-		came := slices.ContainsFunc(lanes, func(l *lane) bool { return l.requests() == kind && l.Arrived >= at })
+		came := slices.ContainsFunc(lanes, func(l *lane) bool { return strings.HasPrefix(l.Name, kind) && l.Arrived >= at })
 		switch {
 		case s.Do == "interrupt":
 			interrupted = true
 			add(at, "Ctrl-C")
 		case s.Do == "look":
-			seen := samples[0]
-			for _, sample := range samples {
+			seen := p.samples[0]
+			for _, sample := range p.samples {
 				if sample.At <= at {
 					seen = sample
 				}
@@ -281,13 +260,13 @@ func (a *performance) describe(lanes []*lane, samples []sample) string {
 			for k, n := range last.Counts {
 				add(last.At, "%d %s", n, k.Word())
 			}
-			if n := together(lanes); n > 0 {
-				add(last.At, "%d of them served at the same time", n)
+			if p.atOnce > 0 {
+				add(last.At, "%d of them served at the same time", p.atOnce)
 			}
 		}
 	}
 	for _, l := range lanes {
-		if len(lanes) >= crowd && l.requests() != "quick" {
+		if len(lanes) >= crowd && !strings.HasPrefix(l.Name, "quick") {
 			continue
 		}
 		if add(l.Arrived, "%s comes", l.Name); l.Over > 0 {
@@ -307,20 +286,4 @@ func (a *performance) describe(lanes []*lane, samples []sample) string {
 		text += "; " + n.text
 	}
 	return strings.TrimPrefix(text, "; ")
-}
-
-// together is how many visitors were being served when the first of them was done.
-func together(lanes []*lane) (n int) {
-	first := int64(math.MaxInt64)
-	for _, l := range lanes {
-		if l.Over > 0 {
-			first = min(first, l.Over)
-		}
-	}
-	for _, l := range lanes {
-		if l.Served > 0 && l.Served < first {
-			n++
-		}
-	}
-	return n
 }

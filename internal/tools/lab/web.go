@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,13 +33,10 @@ func (l *lab) handler() http.Handler {
 	mux.HandleFunc("GET /events", l.events)
 	mux.HandleFunc("GET /book/{path...}", l.book)
 	mux.HandleFunc("POST /do/{what}", l.control)
-	guarded := http.NewCrossOriginProtection().Handler(mux)
-	// What another site's page asks for is refused, and what is asked for under another host's name,
-	// which a name server could have pointed here.
+	guarded := http.NewCrossOriginProtection().Handler(mux) // other sites' pages can change nothing
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		foreign := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate"
-		if foreign || !loopback(r.Host) {
-			http.Error(w, "The lab answers this machine itself, and no other site's page.", http.StatusForbidden)
+		if !loopback(r.Host) { // another host's name may have been made to point here
+			http.Error(w, "The lab answers this machine only.", http.StatusForbidden)
 			return
 		}
 		h := w.Header()
@@ -69,22 +67,17 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 // controls are what a button of the page does to one server. Some others need more than
 // the server: see control.
 var controls = map[string]func(*panel){
-	"leave":     ifRuns(func(p *panel) { p.recorder.LeaveSilent() }),
-	"reset":     ifRuns(func(p *panel) { p.recorder.ResetLast() }),
-	"interrupt": ifRuns(func(p *panel) { p.signal(syscall.SIGINT) }),
-	"quit":      ifRuns(func(p *panel) { p.signal(syscall.SIGQUIT) }),
+	"leave":     func(p *panel) { p.recorder.LeaveSilent() },
+	"reset":     func(p *panel) { p.recorder.ResetLast() },
+	"interrupt": func(p *panel) { p.signal(syscall.SIGINT) },
+	"quit":      func(p *panel) { p.signal(syscall.SIGQUIT) },
 	"start":     (*panel).start,
 	"ask":       (*panel).rebuild,
 	"clear":     (*panel).clear,
 }
 
-func ifRuns(do func(*panel)) func(*panel) {
-	return func(p *panel) {
-		if p.recorder != nil {
-			do(p)
-		}
-	}
-}
+// runless are the controls that do something to a server that does not run, too.
+var runless = []string{"start", "ask", "clear", "set"}
 
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
@@ -94,29 +87,32 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 		Slow, Patience            float64
 		Scene, Act, Stage, Chosen int
 	}
-	what := r.PathValue("what")
 	const limit = 4 << 10 // bytes
-	if json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(&asked) != nil {
-		what = "" // and refused below
-	}
-	panels := l.panels
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(&asked)
+	what, panels := r.PathValue("what"), l.panels
 	if asked.To > 0 && asked.To <= len(panels) {
 		panels = panels[asked.To-1 : asked.To]
 	}
-	do, timesOK := controls[what], min(asked.Slow, asked.Patience) >= 1 && max(asked.Slow, asked.Patience) <= 10
-	switch _, kind := requests[asked.Kind]; {
-	case do != nil:
-	case what == "send" && kind && asked.N > 0 && asked.N <= 10_000/len(panels):
+	do, valid := controls[what], true
+	switch what {
+	case "send":
+		_, valid = requests[asked.Kind]
+		valid = valid && asked.N > 0 && asked.N <= 10_000/len(panels)
 		do = func(p *panel) { p.send(asked.Kind, asked.N) }
-	case what == "set" && timesOK:
+	case "set":
+		valid = min(asked.Slow, asked.Patience) >= 1 && max(asked.Slow, asked.Patience) <= 10
 		panels, do = l.panels, func(p *panel) {
 			p.Slow, p.Patience = asked.Slow, asked.Patience
 			p.start()
 		}
-	case what == "stop":
-		l.end(errStopped)
-	case what == "play" && l.play(asked.Scene, asked.Act, asked.Stage, asked.Chosen):
+	case "stop":
+		l.end(errors.New("It was stopped."))
+	case "play":
+		valid = err == nil && l.play(asked.Scene, asked.Act, asked.Stage, asked.Chosen)
 	default:
+		valid = do != nil
+	}
+	if !valid || err != nil {
 		const cannot = "The lab cannot do that: one scene at a time, 10,000 visitors at most, and 1 to 10 seconds."
 		http.Error(w, cannot, http.StatusBadRequest)
 		return
@@ -124,7 +120,11 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	if do != nil {
 		l.end(errors.New("Something else was pressed meanwhile."))
 		for _, p := range panels {
-			p.calls <- func() { do(p) }
+			p.calls <- func() {
+				if p.recorder != nil || slices.Contains(runless, what) {
+					do(p)
+				}
+			}
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)

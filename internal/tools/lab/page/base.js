@@ -1,5 +1,4 @@
 // What all of the page's files share.
-
 export const state = {
   panels: [], // of servers, in their order; see panel.js
   to: -1, // the panel that is chosen, or -1: all
@@ -27,16 +26,15 @@ export function say(text, seconds = 10) {
   saying = setTimeout(() => setText($("#line"), ""), seconds * 1000);
 }
 
-// speak tells those who cannot see the page what has happened: once a second, and what is
-// alike together. The words are said of a server, as in "stage 3: slow 1 is answered."
+// speak puts into the live region what has happened to a server: once a second, and what is alike
+// together. A sentence is as in "stage 3: slow 1 is answered."
 let toSpeak = [];
-export function speak(where, kind, words) {
+export function speak(where, kind, sentence) {
   if (!toSpeak.length) setTimeout(speakAll, 1000);
-  toSpeak.push({ where, kind, words });
+  toSpeak.push({ where, kind, sentence });
 }
 function speakAll() {
-  const groups = Map.groupBy(toSpeak, s => s.where + ": " + s.kind);
-  setText($("#spoken"), [...groups.values()].map(all =>
-    all.length > 2 ? `${all[0].where}: of ${all.length} visitors each ${all[0].kind}.` : all.map(s => `${s.where}: ${s.words}`).join(" ")).join(" "));
+  const groups = [...Map.groupBy(toSpeak, s => s.where + ": " + s.kind)];
+  setText($("#spoken"), groups.map(([kind, all]) => all.length > 2 ? `${kind}, ${all.length} times.` : all.map(s => `${s.where}: ${s.sentence}`).join(" ")).join(" "));
   toSpeak = [];
 }

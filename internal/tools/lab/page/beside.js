@@ -11,10 +11,10 @@ let here = nowhere; // the panel, the page and the place in it, the source and w
 let loaded = "", opener = null, chosenBefore = -1;
 
 export const openSource = (panel, file = "", lines = []) => go({ id: panel.id, file, lines });
-export const openPage = (panel, hash = "") => {
+export const openPage = panel => {
   const path = $(".page", panel.article).getAttribute("href").replace("/book/", "");
   if (isRecorded()) open("../" + path.replace("docs/", ""), "_blank", "noopener");
-  else go({ id: panel.id, path, hash, file: "", lines: [] });
+  else go({ id: panel.id, path, hash: "", file: "", lines: [] });
 };
 
 // go opens what there is to read, as a step that Back takes back.
@@ -41,8 +41,6 @@ async function showPlace(place) {
   }
   choose(place.id);
   $("#book").hidden = !place.path;
-  $("#apart").href = place.path ? `/book/${place.path}${place.hash}` : $(".source", panel.article).href;
-  $("#apart").hidden = isRecorded();
   showSource(panel, place.file, place.lines);
   if (!place.path) return;
   if (loaded !== place.path) await load(panel, place.path);

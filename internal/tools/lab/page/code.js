@@ -14,16 +14,13 @@ export function showLines(list, file, text, first, last) {
   }));
 }
 
-// showMarks puts goroutine 1 and the others into the margin of the lines where they are. In the
-// loop, a line counts those too who were called or started from it.
+// showMarks puts goroutine 1 and the others into the margin of the lines where they are. A line of the
+// loop also counts the goroutines that were called or started from it.
 export function showMarks(list, sample, inLoop) {
   for (const item of $$("li", list)) {
     const place = item.dataset.place, [on = 0, held = 0, inner = 0] = sample.lines?.[place] ?? [];
-    const lines1 = sample.lines1 ?? [], is1 = inLoop ? lines1.includes(place) : lines1.at(-1) === place;
+    const stack = sample.stack ?? [], is1 = inLoop ? stack.includes(place) : stack.at(-1) === place;
     const others = inLoop ? on : inner, holding = inLoop ? held : on === held ? inner : 0;
-    const key = `${is1} ${others} ${holding}`;
-    if (item.dataset.marks === key) continue;
-    item.dataset.marks = key;
     const margin = $(".margin", item), parked = others - holding;
     const count = (n, sign) => n > 3 ? sign + number(n) : sign.repeat(n);
     margin.replaceChildren(...is1 ? [make("b", "1", { title: "goroutine 1" })] : [], count(holding, "●") + count(parked, "○"));

@@ -10,8 +10,6 @@ import { isRecorded, listenToRecording } from "./recorded.js";
 
 export let post = postLive;
 
-// --- what comes from the lab
-
 function receive(name, data) {
   if (name === "lab") {
     state.panels.forEach(p => p.article.remove());
@@ -37,9 +35,6 @@ function receive(name, data) {
   else draw();
 }
 
-// --- the frame
-
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 const pause = 4000; // ms; when visitors come after nobody was there for so long, the axis begins anew
 let planned = false, isStale = true;
 let painted = { t: 0, step: 0 }; // the time that was drawn, and in how many ms the axis moves by half a pixel
@@ -54,9 +49,7 @@ function plan() {
   planned = true;
   requestAnimationFrame(() => {
     planned = false;
-    const goesOn = drawFrame();
-    if (goesOn && still.matches) setTimeout(plan, 1000);
-    else if (goesOn) plan();
+    if (drawFrame()) plan();
   });
 }
 
@@ -64,8 +57,7 @@ function drawFrame() {
   const panels = state.panels.filter(p => p.view.stage), lanes = panels.flatMap(p => [...p.past.lanes.values()]);
   const open = lanes.some(l => !l.over) || isPlaying();
   const last = Math.max(0, ...lanes.map(l => l.over ?? 0), ...panels.map(p => p.past.samples.at(-1)?.at ?? 0)) + 400;
-  let t = isLive() && !open ? Math.min(now(), last) : shown();
-  if (still.matches && isLive()) t = Math.ceil(t / 1000) * 1000;
+  const t = isLive() && !open ? Math.min(now(), last) : shown();
   const goesOn = open || !isLive() || now() < last;
   if (!isStale && goesOn && Math.abs(t - painted.t) < painted.step) return true; // nobody would see a difference
   const begin = findBegin(lanes.filter(l => l.arrived <= t), Math.min(t, ...panels.map(p => p.view.from ?? 0)));
@@ -94,8 +86,6 @@ function findBegin(lanes, from) {
   }
   return begin || from;
 }
-
-// --- controls
 
 function addControls() {
   for (const button of $$("[data-do]")) button.addEventListener("click", () => {
@@ -132,8 +122,6 @@ function press(event) {
   else if (!button) return;
   else button.click();
   event.preventDefault();
-  button?.classList.add("pressed");
-  setTimeout(() => button?.classList.remove("pressed"), 150);
 }
 
 addTimeControls();

@@ -108,8 +108,6 @@ function drawGroups({ g, color, label, size, font }, rows, top, more, bottom) {
   font(1);
 }
 
-// --- what all that is drawn is made of
-
 export function context(canvas, width, height) {
   const [w, h] = canvas.pixels ?? [width, height].map(n => Math.round(n * devicePixelRatio));
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];

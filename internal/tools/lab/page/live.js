@@ -3,7 +3,6 @@ import { $, say } from "./base.js";
 import { tick } from "./time.js";
 
 const silent = "The lab does not answer. Is it still running?";
-const connecting = "Connecting ...";
 let last = Promise.resolve(); // what is pressed first arrives first
 
 export function postLive(what, fields = {}) {
@@ -32,7 +31,7 @@ export function listen(receive) {
     stream.addEventListener("now", event => {
       tick(+event.data);
       heard = performance.now();
-      if (cut(false), [silent, connecting].includes($("#line").textContent)) say("");
+      if (cut(false), $("#line").textContent === silent) say("");
     });
     heard = performance.now();
   };

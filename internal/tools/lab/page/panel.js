@@ -38,7 +38,6 @@ export function choose(to) {
   }
   $("#panels").classList.toggle("one", to >= 0 && state.panels.length > 1);
   $("#panels").style.setProperty("--others", Math.max(1, state.panels.length - 1));
-  setText($("#to"), to < 0 ? "all servers" : state.panels[to].name);
   dispatchEvent(new Event("chosen"));
 }
 
@@ -60,8 +59,6 @@ export function showView(panel, view) {
   $(".source", a).href = "/book/" + file;
   $(".source", a).hidden = /^\/|\.\./.test(file);
   $(".page", a).href = `/book/docs/${n ? folder : "your-own-server"}.md`;
-  $(".url", a).href = view.url || "#";
-  $(".url", a).hidden = view.state !== "running" || !view.url;
 }
 
 export function showCode(panel, code) {

@@ -6,17 +6,13 @@ let playing = null; // the act that is played, and how far
 
 export const isRecorded = () => typeof recordings !== "undefined";
 
-// begin shows an act as it was before anybody came, or plays it, from its beginning or to its end at once.
-function begin(receive, scene, act, plays, began = performance.now()) {
+// begin plays an act from its beginning, or shows its end at once if it began long ago.
+function begin(receive, scene, act, began) {
   const found = recordings.acts.find(a => a.scene === scene && a.act === act) ?? recordings.acts[0];
   goLive();
   for (const [, name, data] of recordings.common) receive(name, data);
-  const views = Map.groupBy(found.events.filter(([, name]) => name === "panel"), ([, , view]) => view.id);
-  for (const [[, name, view]] of views.values()) receive(name, { ...view, from: 0 });
-  tick(0, 0);
-  playing = { ...found, next: 0, began, end: plays ? found.end : 0, receive };
+  playing = { ...found, next: 0, began, receive };
   advance();
-  if (!plays) receive("scene", null);
 }
 
 function advance() {
@@ -30,16 +26,11 @@ function advance() {
 export function listenToRecording(receive) {
   document.body.classList.add("recorded");
   $("#made").textContent = recordings.made;
-  say("");
-  begin(receive, 1, 0, true, -Infinity); // a quick visitor has waited for a slow one: that tells what this is about
-  const step = () => {
-    if (playing.end && playing.next < playing.events.length) advance();
-    setTimeout(step, 40);
-  };
-  step();
+  begin(receive, 1, 0, -Infinity); // a quick visitor has waited for a slow one: that tells what this is about
+  setInterval(() => { if (playing.next < playing.events.length) advance(); }, 40);
   return (what, fields) => {
-    if (what === "play") begin(receive, fields.scene, fields.act, true);
-    else if (what === "stop") begin(receive, playing.scene, playing.act, false);
+    if (what === "play") begin(receive, fields.scene, fields.act, performance.now());
+    else if (what === "stop") begin(receive, playing.scene, playing.act, -Infinity);
     else say("This page plays what was recorded. With the lab itself you can do more: make lab.");
   };
 }

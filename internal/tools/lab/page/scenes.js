@@ -1,7 +1,6 @@
 // Scenes: a guess, what happens, and why. What the servers do decides.
 import { $, $$, make, setText, speak, state } from "./base.js";
 import { goLive, isLive, shown } from "./time.js";
-import { openPage } from "./beside.js";
 import { isRecorded } from "./recorded.js";
 import { post } from "./lab.js";
 
@@ -108,15 +107,13 @@ export function showCaption() {
   const ended = scene && scene.state !== "playing" && (isLive() || steps === act.steps.length);
   const of = scene?.seen?.find(s => s.id === (state.to < 0 ? asked(act)?.id : state.to)) ?? scene?.seen?.[0];
   setText($("#caption"), !scene ? "Guess, and the visitors come. Or just play."
-    : ended && scene.state === "done" ? "" : ended && scene.state === "void" ? "That did not count. " + scene.reason
-    : ended ? "Stopped." : steps ? `${steps} of ${act.steps.length}: ${act.steps[steps - 1].caption}` : "The servers start again ...");
+    : ended ? (scene.state === "done" ? "" : "That did not count. " + scene.reason) : steps ? `${steps} of ${act.steps.length}: ${act.steps[steps - 1].caption}` : "The servers start again ...");
   const { hands } = guesses[at], all = hands.reduce((sum, n) => sum + n, 0);
   const right = (scene?.right ?? []).reduce((sum, i) => sum + (hands[i] ?? 0), 0);
   const done = ended && scene.state === "done";
   setText($("#why"), done ? of?.why ?? "" : "");
   setText($("#outcome"), done ? [of && `What happened: ${of.seen}`, all && `${right} of ${all} hands were right.`].filter(Boolean).join(" ") : "");
   for (const p of state.panels) setText($(".why", p.article), done ? scene.seen?.find(s => s.id === p.id)?.why ?? "" : "");
-  $("#read").hidden = !done;
 }
 
 // showTab shows the scenes, or all single controls.
@@ -132,7 +129,6 @@ export function addScenes() {
   $("#back").addEventListener("click", () => step(-1));
   $("#next").addEventListener("click", () => step(1));
   $("#play").addEventListener("click", () => isPlaying() ? post("stop") : play(-1));
-  $("#read").addEventListener("click", () => { const p = asked(acts[at]); if (p) openPage(p, "#" + acts[at].page); });
   addEventListener("chosen", showScene);
   if (isRecorded()) showTab("scenes");
 }

@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"bufio"
 	"context"
 	_ "embed"
 	"errors"
@@ -11,9 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,28 +27,24 @@ const (
 	pageDir  = "../../lab/page"
 )
 
-var (
-	browser context.Context // all tests share one: Chromium without a window
-	temp    string          // a folder for all tests
-)
+var browser context.Context // all tests share one: Chromium without a window
 
 func TestMain(m *testing.M) {
-	// A test mostly waits. Let more of them wait at the same time, unless the command line
-	// has another -parallel.
+	// A test mostly waits: more of them than there are processors can do so at the same time.
 	flag.Set("test.parallel", "7")
 	flag.Parse()
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
-	var err error
-	if temp, err = os.MkdirTemp("", "browser"); err != nil {
+	profile, err := os.MkdirTemp("", "browser")
+	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer os.RemoveAll(temp)
+	defer os.RemoveAll(profile)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.UserDataDir(filepath.Join(temp, "profile")), chromedp.Flag("no-sandbox", true))
+		chromedp.UserDataDir(profile), chromedp.Flag("no-sandbox", true))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	defer stop()
 	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
@@ -71,8 +66,8 @@ type page struct {
 //go:embed record.js
 var record string
 
-// open opens a page, which notes down what it draws: see record.js. Other scripts run before those of the page, too.
-func open(t *testing.T, url string, scripts ...string) *page {
+// open opens a page, which notes down what it draws: see record.js. The script runs before those of the page, too.
+func open(t *testing.T, url, script string) *page {
 	t.Helper()
 	if browser == nil {
 		t.Skip("there is no Chromium here")
@@ -82,7 +77,7 @@ func open(t *testing.T, url string, scripts ...string) *page {
 	p := &page{t, ctx}
 	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument,
-			cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: record + strings.Join(scripts, "\n")})
+			cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: record + script})
 		return err
 	}))
 	p.size(1280, 800)
@@ -102,7 +97,7 @@ func (p *page) size(width, height int64) {
 	p.do(chromedp.EmulateViewport(width, height))
 }
 
-// prefers sets a preference of the reader's.
+// prefers sets a preference of the reader, as in a media query.
 func (p *page) prefers(name, value string) {
 	p.Helper()
 	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
@@ -127,13 +122,22 @@ func js[T any](p *page, format string, args ...any) T {
 func (p *page) see(format string, args ...any) {
 	p.Helper()
 	expression := fmt.Sprintf(format, args...)
-	p.until(expression, func() bool { return js[bool](p, "Promise.resolve(%s).then(Boolean)", expression) })
+	deadline, ok := p.Deadline()
+	if deadline = deadline.Add(-5 * time.Second); !ok {
+		deadline = time.Now().Add(time.Hour)
+	}
+	for !js[bool](p, "Promise.resolve(%s).then(Boolean)", expression) {
+		if time.Now().After(deadline) {
+			p.Fatalf("not so: %s", expression)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // shows waits until the words of the first element that fits the selector contain a text.
 func (p *page) shows(selector, text string) {
 	p.Helper()
-	p.see(`document.querySelector(%q)?.innerText.includes(%q)`, selector, text)
+	p.see(`$(%q)?.innerText.includes(%q)`, selector, text)
 }
 
 // press presses keys.
@@ -145,29 +149,19 @@ func (p *page) press(keys string) {
 // click clicks on the first element that fits the selector.
 func (p *page) click(selector string) {
 	p.Helper()
-	js[any](p, `document.querySelector(%q).click()`, selector)
+	js[any](p, `$(%q).click()`, selector)
 }
 
-// buildLab builds the lab, into the folder of the browser's profile.
-var buildLab = sync.OnceValues(func() (program string, err error) {
-	program = filepath.Join(temp, "lab")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = filepath.Dir(pageDir)
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s", out)
-	}
-	return program, nil
-})
-
-// startLab starts a lab of the workbook on any free port, and returns its address.
-func startLab(t *testing.T, args ...string) (url string) {
+// openLab starts a lab of the workbook on any free port, and opens its page when all of its servers run.
+func openLab(t *testing.T, args ...string) *page {
 	t.Helper()
-	program, err := buildLab()
-	if err != nil {
-		t.Fatal(err)
+	temp := t.TempDir()
+	program := filepath.Join(temp, "lab")
+	if out, err := exec.Command("go", "build", "-C", filepath.Dir(pageDir), "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	lab := exec.Command(program, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
-	lab.Dir, lab.Stderr, lab.Env = workbook, os.Stderr, append(os.Environ(), "TMPDIR="+t.TempDir())
+	lab.Dir, lab.Stderr, lab.Env = workbook, os.Stderr, append(os.Environ(), "TMPDIR="+temp)
 	out, err := lab.StdoutPipe()
 	if err == nil {
 		err = lab.Start()
@@ -179,35 +173,14 @@ func startLab(t *testing.T, args ...string) (url string) {
 		lab.Process.Signal(os.Interrupt)
 		lab.Wait()
 	})
-	line := make([]byte, 200)
-	n, err := out.Read(line)
-	if url = regexp.MustCompile(`http://\S+`).FindString(string(line[:n])); url == "" {
-		t.Fatalf("the lab does not say where it is: %q, %v", line[:n], err)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, url, found := strings.Cut(line, "the lab is at ")
+	if !found {
+		t.Fatalf("the lab does not say where it is: %q, %v", line, err)
 	}
-	return url
-}
-
-// openLab opens the page of a real lab, whose servers all run.
-func openLab(t *testing.T, args ...string) *page {
-	t.Helper()
-	p := open(t, startLab(t, args...))
-	p.see(`document.querySelector("article") && !document.querySelector("article:not([data-state=running])")`)
+	p := open(t, strings.TrimSpace(url), "")
+	p.see(`$("article") && !$("article:not([data-state=running])")`)
 	return p
-}
-
-// until waits until something holds, for as long as the test may take.
-func (p *page) until(what string, cond func() bool) {
-	p.Helper()
-	deadline, ok := p.Deadline()
-	if deadline = deadline.Add(-5 * time.Second); !ok {
-		deadline = time.Now().Add(time.Hour)
-	}
-	for !cond() {
-		if time.Now().After(deadline) {
-			p.Fatalf("not so: %s", what)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }
 
 func readFile(t *testing.T, name string) string {

@@ -1,5 +1,6 @@
 // Notes down what is drawn on each canvas since it was cleared last, in CSS pixels: texts with the
-// boxes that they take, filled rectangles, and lines.
+// boxes that they take, filled rectangles, and lines. $ and $$ find elements.
+const $ = q => document.querySelector(q), $$ = q => [...document.querySelectorAll(q)];
 {
   const proto = CanvasRenderingContext2D.prototype;
   const wrap = (name, note) => {
