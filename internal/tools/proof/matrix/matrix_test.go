@@ -1,122 +1,131 @@
-// Package matrix tells every story about every stage, held and not held. Each stage
-// has exactly the behaviours of its column, and the ladder that the pages show is the
-// one that was measured.
+// Package matrix runs the scripts against all stages. Each stage has exactly the behaviours
+// of its column, and the ladder that the pages show is the one that was measured.
 package matrix
 
 import (
-	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"example.com/concurrent-web-server/internal/behaviour"
 	"example.com/concurrent-web-server/internal/server"
 )
 
-var update = flag.Bool("update", false, "write the ladder that was measured into the pages that show it")
-
 const root = "../../../.."
 
+// TestMatrix runs the scripts of the behaviours that some stages lack, and those that the rows of the
+// ladder need. All others are run by the stages' own tests.
 func TestMatrix(t *testing.T) {
-	columns := make([]column, len(behaviour.Stages))
-	var all sync.WaitGroup
-	for i, stage := range behaviour.Stages {
-		all.Go(func() { columns[i] = measure(t, stage) })
+	all := func(b string) bool {
+		return !slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool { return !s.Has(b) })
 	}
-	all.Wait()
-	if t.Failed() {
-		return
-	}
-	for i, stage := range behaviour.Stages {
-		checkBehaviours(t, stage, columns[i])
-	}
-	measured := renderLadder(t, columns)
+	scripts := slices.DeleteFunc(behaviour.Scripts(), func(script string) bool {
+		folder := path.Dir(script)
+		return all(folder) && folder != "pages" && script != "manners/not-found"
+	})
+	columns := make([][]behaviour.Result, len(behaviour.Stages))
+	t.Run("stages", func(t *testing.T) {
+		for i, stage := range behaviour.Stages {
+			t.Run(stage.Folder, func(t *testing.T) {
+				t.Parallel()
+				columns[i] = measure(t, stage, scripts)
+			})
+		}
+	})
 	if !t.Failed() {
-		t.Logf("measured:\n%s", measured)
-		comparePages(t, measured)
+		comparePages(t, ladder(columns))
 	}
 }
 
-// A column is what came of all stories about one stage, by script.
-type column map[string]behaviour.Result
-
-func measure(t *testing.T, stage behaviour.Stage) column {
+// measure returns the results of the scripts. It checks that all scripts of the stage's behaviours
+// pass, and that of each other behaviour a script fails.
+func measure(t *testing.T, stage behaviour.Stage, scripts []string) []behaviour.Result {
 	program, err := server.Open(filepath.Join(root, stage.Folder), server.Build{})
 	if err != nil {
-		t.Error(err)
-		return nil
+		t.Fatal(err)
 	}
 	defer program.Close()
-	runner := &behaviour.Runner{Root: root, Program: program, Strict: true,
-		Deadline: behaviour.Deadline(t)}
-	results := column{}
-	for _, r := range runner.Run(t.Context(), behaviour.Scripts(), 8, nil) {
-		results[r.Script] = r
-	}
-	return results
-}
-
-// checkBehaviours sees to it that all stories of the stage's behaviours hold, and of each
-// other behaviour one does not.
-func checkBehaviours(t *testing.T, stage behaviour.Stage, results column) {
+	runner := &behaviour.Runner{Root: root, Program: program, Strict: true, Deadline: behaviour.Deadline(t)}
+	results := runner.Run(t.Context(), scripts, 8, nil)
 	passed, failed := map[string]bool{}, map[string]bool{}
 	for _, r := range results {
 		passed[r.Behaviour()] = passed[r.Behaviour()] || r.Passed()
 		failed[r.Behaviour()] = failed[r.Behaviour()] || r.Failed && !r.Undecided
 		if r.Failed && stage.Has(r.Behaviour()) {
-			t.Errorf("%s fails %v", stage.Folder, r)
+			t.Error(r)
 		}
 	}
 	for b := range passed {
 		if passed[b] && !failed[b] && !stage.Has(b) {
-			t.Errorf("%s should not have the behaviour %s, and passes all of its scripts", stage.Folder, b)
+			t.Errorf("it should not have the behaviour %s, and passes all of its scripts", b)
+		}
+	}
+	return results
+}
+
+// ladder returns the ladder as a table in Markdown.
+func ladder(columns [][]behaviour.Result) string {
+	table := "|"
+	for _, stage := range behaviour.Stages {
+		table += fmt.Sprintf(" | [%d](%s)", stage.Number, stage.Page())
+	}
+	table += " |\n|---|" + strings.Repeat(":-:|", len(columns)) + "\n"
+	for _, row := range behaviour.Rows {
+		table += "| " + row.Text
+		for _, results := range columns {
+			table += " | " + row.Holds(results)
+		}
+		table += " |\n"
+	}
+	return table
+}
+
+// comparePages checks that the README shows the ladder, and that other pages show rows of it. The
+// stage that a page is about may be bold.
+func comparePages(t *testing.T, measured string) {
+	if !strings.Contains(read(t, "README.md"), measured) {
+		t.Errorf("README.md should show the ladder that was measured:\n%s", measured)
+	}
+	pages, _ := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	for _, file := range pages {
+		text := read(t, strings.TrimPrefix(file, root))
+		for line := range strings.Lines(strings.ReplaceAll(text, "**", "")) {
+			for _, row := range behaviour.Rows {
+				if strings.HasPrefix(line, "| "+row.Text+" |") && !strings.Contains(measured, line) {
+					t.Errorf("%s shows the row\n%sand this was measured:\n%s", file, line, measured)
+				}
+			}
 		}
 	}
 }
 
-// Every script is in the order of the stories, and every folder a behaviour of a stage.
+// Every script is in the list of ladder.go, and every folder is a behaviour of a stage.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root, "testdata/*/*.txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	listed := behaviour.Scripts()
 	var scripts []string
+	files, _ := filepath.Glob(filepath.Join(root, "testdata/*/*.txtar"))
 	for _, file := range files {
 		folder := filepath.Base(filepath.Dir(file))
-		script := path.Join(folder, strings.TrimSuffix(filepath.Base(file), ".txtar"))
-		scripts = append(scripts, script)
-		if !slices.Contains(listed, script) {
-			t.Errorf("testdata/%s.txtar is not in the list of stories, in ladder.go", script)
-		}
+		scripts = append(scripts, path.Join(folder, strings.TrimSuffix(filepath.Base(file), ".txtar")))
 		if !slices.ContainsFunc(behaviour.Stages, func(s behaviour.Stage) bool { return s.Has(folder) }) {
 			t.Errorf("testdata/%s is a behaviour of no stage: see ladder.go", folder)
 		}
 	}
-	for _, script := range listed {
-		if !slices.Contains(scripts, script) {
-			t.Errorf("there is no testdata/%s.txtar", script)
-		}
+	slices.Sort(scripts)
+	if listed := slices.Sorted(slices.Values(behaviour.Scripts())); !slices.Equal(scripts, listed) {
+		t.Errorf("testdata has the scripts\n%q\nand ladder.go lists\n%q", scripts, listed)
 	}
 }
 
 // The test of a stage names the behaviours of its column.
 func TestStageTests(t *testing.T) {
 	for _, stage := range behaviour.Stages {
-		var named []string
-		source := read(t, stage.Folder, "main_test.go")
-		for _, m := range regexp.MustCompile(`(?m)^\t\t"(.*)",$`).FindAllStringSubmatch(source, -1) {
-			named = append(named, m[1])
-		}
-		if !slices.Equal(named, stage.Behaviours) {
-			t.Errorf("%s/main_test.go names %q; want %q, as in ladder.go", stage.Folder, named, stage.Behaviours)
+		want := "behaviour.Test(t,\n\t\t\"" + strings.Join(stage.Behaviours, "\",\n\t\t\"") + "\",\n\t)\n"
+		if !strings.Contains(read(t, stage.Folder, "main_test.go"), want) {
+			t.Errorf("%s/main_test.go does not name the behaviours of ladder.go:\n%s", stage.Folder, want)
 		}
 	}
 }
@@ -141,65 +150,4 @@ func read(t *testing.T, elem ...string) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// renderLadder returns the ladder as a table in Markdown.
-func renderLadder(t *testing.T, columns []column) string {
-	var b strings.Builder
-	b.WriteString("|")
-	for _, stage := range behaviour.Stages {
-		fmt.Fprintf(&b, " | [%d](%s)", stage.Number, stage.Page())
-	}
-	b.WriteString(" |\n|---|" + strings.Repeat(":-:|", len(behaviour.Stages)) + "\n")
-	for _, row := range behaviour.Rows {
-		fmt.Fprintf(&b, "| %s", row.Text)
-		for i, stage := range behaviour.Stages {
-			holds := row.Holds(slices.Collect(maps.Values(columns[i])))
-			if holds == behaviour.Unseen {
-				t.Errorf("%s: %q cannot be seen", stage.Folder, row.Text)
-			}
-			b.WriteString(" | " + holds)
-		}
-		b.WriteString(" |\n")
-	}
-	return b.String()
-}
-
-var shownLadder = regexp.MustCompile(`(?s)(<!-- ladder -->\n\n).*?(\n<!-- /ladder -->)`)
-
-// comparePages compares the ladder of every page that shows it, which is between
-// <!-- ladder --> and <!-- /ladder -->, with the one that was measured. A page may also
-// show single rows, in which the stage that the page is about may be bold.
-func comparePages(t *testing.T, measured string) {
-	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := false
-	for _, file := range append(pages, filepath.Join(root, "README.md")) {
-		text := read(t, strings.TrimPrefix(file, root))
-		want := measured
-		if filepath.Base(filepath.Dir(file)) == "docs" {
-			want = strings.ReplaceAll(measured, "](docs/", "](")
-		}
-		written := shownLadder.ReplaceAllString(text, "${1}"+want+"${2}")
-		shown = shown || shownLadder.MatchString(text)
-		if written != text && !*update {
-			t.Errorf("%s shows another ladder than was measured; -update writes this into it:\n%s", file, want)
-		} else if written != text {
-			if err := os.WriteFile(file, []byte(written), 0o666); err != nil {
-				t.Error(err)
-			}
-		}
-		for line := range strings.Lines(strings.ReplaceAll(written, "**", "")) {
-			for _, row := range behaviour.Rows {
-				if strings.HasPrefix(line, "| "+row.Text+" |") && !strings.Contains(measured, line) {
-					t.Errorf("%s shows the row\n%sand this was measured:\n%s", file, line, measured)
-				}
-			}
-		}
-	}
-	if !shown {
-		t.Error("no page shows the ladder, between <!-- ladder --> and <!-- /ladder -->")
-	}
 }
