@@ -132,10 +132,18 @@ func (c *checker) runAll(runner *behaviour.Runner, rows int) (verdict string, ok
 		}
 		c.screen.Show(fmt.Sprintf("%d scripts run", run))
 	})
-	report.Again = "make check SERVER=" + server.ShellQuote(c.spec) + " TELL=NAME"
-	if *spec == "" {
-		report.Who, report.Again = c.name, fmt.Sprintf("make check STAGE=%d TELL=NAME", *number)
+	again := "make check SERVER=" + server.ShellQuote(c.spec)
+	switch {
+	case *spec == "":
+		report.Who, again = c.name, fmt.Sprintf("make check STAGE=%d", *number)
+	case *at != "":
+		again += " AT=" + *at
+		c.screen.Print("\n") // after the lines of the scripts
 	}
+	if *slowPage != "/sleep" {
+		again += " SLOW=" + *slowPage
+	}
+	report.Again = again + " TELL=NAME"
 	verdict, ok = report.Verdict(rows)
 	if *verbose {
 		for _, r := range behaviour.Failures(report.Results) {

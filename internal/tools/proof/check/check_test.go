@@ -247,7 +247,7 @@ var examinations = []struct {
 		[]string{`It does not print "listening on http://...": check tries ELSEWHERE until it answers.`, "GET /sleep takes 300ms.\n",
 			" s  many-at-once/slow-request: yes\n", "left out: the patience of the server cannot be set\n",
 			"Your server is between stages 1 and 3: it serves 4 at a time.",
-			"\nMake this hold first: many-at-once/many-slow-requests, line "}},
+			"\nMake this hold first: many-at-once/many-slow-requests, line ", " AT=ELSEWHERE TELL=many-at-once/many-slow-requests\n"}},
 	{"no slow page", []string{"-server", "'SERVERS' port-in-the-source", "-at", "ELSEWHERE", "-slow-page", "/", "-tell", "one-at-a-time/silent-visitor"}, 0,
 		[]string{"It has no slow page: GET / gets 200 after ", "say which: SLOW=/path.", "one-at-a-time/silent-visitor passed"}},
 	{"no such flag", []string{"-server", "'SERVERS' no-such-flag"}, 1,
