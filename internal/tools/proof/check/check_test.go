@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -100,11 +101,18 @@ func (s *session) ended(t *testing.T) (status int, out string) {
 	if err := s.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatal(err)
 	}
+	var pids []int
 	for field := range strings.FieldsSeq(read(s.pids)) {
 		pid, _ := strconv.Atoi(field)
-		// A process that has been killed may not have been reaped yet.
-		if !eventually(func() bool { return syscall.Kill(pid, 0) != nil || zombie(pid) }) {
-			t.Errorf("process %d is left behind", pid)
+		pids = append(pids, pid)
+	}
+	// A process that has been killed may not have been reaped yet.
+	if !eventually(func() bool {
+		pids = slices.DeleteFunc(pids, func(pid int) bool { return syscall.Kill(pid, 0) != nil || zombie(pid) })
+		return len(pids) == 0
+	}) {
+		t.Errorf("processes are left behind: %d", pids)
+		for _, pid := range pids {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
