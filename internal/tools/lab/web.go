@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html/template"
+	"html"
 	"io/fs"
 	"net/http"
 	"path"
@@ -18,7 +18,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
-	"github.com/yuin/goldmark/renderer/html"
+	renderer "github.com/yuin/goldmark/renderer/html"
 )
 
 //go:embed page
@@ -113,7 +113,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 		valid = do != nil
 	}
 	if !valid || err != nil {
-		const cannot = "The lab cannot do that: one scene at a time, 10,000 visitors at most, and 1 to 10 seconds."
+		const cannot = "The lab cannot do that: one scene at a time, 1 to 10 seconds, and 10,000 visitors in all. (Choose a server first.)"
 		http.Error(w, cannot, http.StatusBadRequest)
 		return
 	}
@@ -136,14 +136,8 @@ var markdown = goldmark.New(
 	goldmark.WithExtensions(extension.GFM),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 	// The pages' own HTML, such as <details>, is the workbook's.
-	goldmark.WithRendererOptions(html.WithUnsafe()),
+	goldmark.WithRendererOptions(renderer.WithUnsafe()),
 )
-
-var bookHTML = template.Must(template.New("").Parse(`<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Name}}</title><link rel="stylesheet" href="/lab.css">
-<body class="read"><main>{{.Page}}</main></body></html>
-`))
 
 // book sends a file of the workbook. It reads nothing outside of the workbook, and nothing hidden.
 func (l *lab) book(w http.ResponseWriter, r *http.Request) {
@@ -171,11 +165,12 @@ func (l *lab) book(w http.ResponseWriter, r *http.Request) {
 	case ".md":
 		markdown.Convert(content, &page) // into memory, where it cannot fail
 	default:
-		fmt.Fprintf(&page, `<h1>%s</h1><ol class="code">`, template.HTMLEscapeString(name))
+		fmt.Fprintf(&page, `<h1>%s</h1><ol class="code">`, html.EscapeString(name))
 		for i, line := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
-			fmt.Fprintf(&page, `<li id="L%d"><code>%s</code></li>`, i+1, template.HTMLEscapeString(line))
+			fmt.Fprintf(&page, `<li id="L%d"><code>%s</code></li>`, i+1, html.EscapeString(line))
 		}
 		page.WriteString("</ol>")
 	}
-	bookHTML.Execute(w, map[string]any{"Name": name, "Page": template.HTML(page.String())})
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page.WriteTo(w)
 }

@@ -2,7 +2,6 @@
 export const state = {
   panels: [], // of servers, in their order; see panel.js
   to: -1, // the panel that is chosen, or -1: all
-  scenes: [], // what can be played
   scene: null, // what is being played, or was last
 };
 

@@ -12,9 +12,9 @@ let loaded = "", opener = null, chosenBefore = -1;
 
 export const openSource = (panel, file = "", lines = []) => go({ id: panel.id, file, lines });
 export const openPage = panel => {
-  const path = $(".page", panel.article).getAttribute("href").replace("/book/", "");
-  if (isRecorded()) open("../" + path.replace("docs/", ""), "_blank", "noopener");
-  else go({ id: panel.id, path, hash: "", file: "", lines: [] });
+  const { Number: number, Folder: folder } = panel.view.stage, file = `${number ? folder : "your-own-server"}.md`;
+  if (isRecorded()) open("../" + file, "_blank", "noopener");
+  else go({ id: panel.id, path: "docs/" + file, hash: "", file: "", lines: [] });
 };
 
 // go opens what there is to read, as a step that Back takes back.
@@ -78,8 +78,7 @@ async function load(panel, path) {
   const base = new URL("/book/" + path, location.href), reply = await fetch(base);
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   if (loaded !== path) return;
-  const body = reply.ok ? [...page.querySelector("main").childNodes] : [make("p", `There is no ${path} here.`)];
-  $("#book").replaceChildren(...body);
+  $("#book").replaceChildren(...page.body.childNodes);
   for (const e of $$("#book [id]")) e.id = "at-" + e.id;
   for (const e of $$("#book img")) e.src = new URL(e.getAttribute("src"), base);
   for (const a of $$("#book a[href]")) {

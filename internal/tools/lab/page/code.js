@@ -23,8 +23,7 @@ export function showMarks(list, sample, inLoop) {
     const others = inLoop ? on : inner, holding = inLoop ? held : on === held ? inner : 0;
     const margin = $(".margin", item), parked = others - holding;
     const count = (n, sign) => n > 3 ? sign + number(n) : sign.repeat(n);
-    margin.replaceChildren(...is1 ? [make("b", "1", { title: "goroutine 1" })] : [], count(holding, "●") + count(parked, "○"));
-    margin.title = [is1 ? "goroutine 1" : "", holding ? `${holding} that hold a thread` : "", parked ? `${parked} parked` : ""].filter(Boolean).join(", ");
+    margin.replaceChildren(...is1 ? [make("b", "1")] : [], count(holding, "●") + count(parked, "○"));
     item.classList.toggle("on", is1 || others > 0);
   }
 }

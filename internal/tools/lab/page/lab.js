@@ -1,5 +1,5 @@
 // The page shows what the lab sends, and decides nothing.
-import { $, $$, make, say, setText, state } from "./base.js";
+import { $, $$, make, state } from "./base.js";
 import { addTimeControls, isLive, now, shown, showTime } from "./time.js";
 import { colors, drawPanel } from "./lanes.js";
 import { addPanel, choose, showCode, showFate, showSample, showView } from "./panel.js";
@@ -89,15 +89,13 @@ function findBegin(lanes, from) {
 
 function addControls() {
   for (const button of $$("[data-do]")) button.addEventListener("click", () => {
-    const { do: what, kind, n, one } = button.dataset;
-    if (one !== undefined && state.to < 0 && state.panels.length > 1) return say("10,000 visitors come to one server only: choose it first, by its title.");
+    const { do: what, kind, n } = button.dataset;
     post(what, { to: state.to + 1, kind, n: +n || 0 });
   });
   $("#all").addEventListener("click", () => choose(-1));
   $("#times").addEventListener("change", ({ target }) => {
     if (!target.name) return;
     if (target.value && target.checkValidity()) return post("set", { slow: +$("[name=slow]").value, patience: +$("[name=patience]").value });
-    target.reportValidity();
     target.value = state.panels[0].view[target.name];
   });
   for (const button of $$("[data-key]")) {
@@ -105,8 +103,6 @@ function addControls() {
     if (!/^\d$/.test(key)) button.append(" ", make("kbd", key === " " ? "space" : key, { ariaHidden: "true" }));
     button.setAttribute("aria-keyshortcuts", key === " " ? "Space" : key);
   }
-  $("#keys").checked = localStorage.getItem("keys") !== "off";
-  $("#keys").addEventListener("change", () => localStorage.setItem("keys", $("#keys").checked ? "on" : "off"));
   addEventListener("keydown", press);
 }
 

@@ -6,17 +6,12 @@ import { openPage, openSource } from "./beside.js";
 
 export function addPanel(id) {
   const article = $("template").content.cloneNode(true).firstElementChild;
-  const panel = { id, article, past: new Past(), name: "", view: {}, code: null, fates: new Map(), canvas: $("canvas", article) };
+  const panel = { id, article, past: new Past(), name: "", view: {}, code: null, canvas: $("canvas", article) };
   article.id = "panel" + id;
   $("#panels").append(article);
   $(".name", article).addEventListener("click", () => choose(state.to === id ? -1 : id));
-  for (const [name, open] of [[".page", openPage], [".source", openSource]]) {
-    $(name, article).addEventListener("click", event => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      open(panel);
-    });
-  }
+  $(".page", article).addEventListener("click", () => openPage(panel));
+  $(".source", article).addEventListener("click", () => openSource(panel));
   // The canvas gets as many pixels as the screen has for it, so that nothing is blurred.
   new ResizeObserver(([{ devicePixelContentBoxSize: pixels }]) => {
     panel.canvas.pixels = pixels && [pixels[0].inlineSize, pixels[0].blockSize];
@@ -55,14 +50,11 @@ export function showView(panel, view) {
   showReport($(".report", a), view);
   if (view.output && view.output !== before.output) speak(panel.name, "output", view.output.split("\n")[0]);
   if (view.verdict && view.verdict !== before.verdict) speak(panel.name, "verdict", view.verdict.split("\n")[0]);
-  const file = n ? folder + "/main.go" : folder.split(" ").at(-1);
-  $(".source", a).href = "/book/" + file;
-  $(".source", a).hidden = /^\/|\.\./.test(file);
-  $(".page", a).href = `/book/docs/${n ? folder : "your-own-server"}.md`;
 }
 
 export function showCode(panel, code) {
   panel.code = code;
+  $(".source", panel.article).hidden = false;
   const { loop, files } = code;
   if (loop) showLines($(".code", panel.article), loop.file, files[loop.file], loop.first, loop.last);
   else $(".code", panel.article).replaceChildren();
@@ -79,9 +71,7 @@ export function showSample(panel, sample, live) {
   const { state: was = v.state, status = "" } = s;
   const ended = was === "ended" || was === "failed";
   setText($(".state", a), v.stale ? "does not compile; an older one runs" : ended && status ? status.replace("It has ended: ", "ended: ").replace(/\.$/, "") : states[was] ?? "");
-  setText($(".status", a), ended ? "" : status);
-  if (status && live && status.replace(/\d+/, "") !== panel.spoken) speak(panel.name, "state", status);
-  panel.spoken = status.replace(/\d+/, "");
+  if (status && live) speak(panel.name, "state", status);
   setText($(".held", a), was === "running" && s.threads ? `+${number(s.held ?? 0)}` : "–");
   setText($(".facts", a), was !== "running" ? "" : [
     s.threads ? `, of ${number(s.threads)} in all` : "",
@@ -106,13 +96,13 @@ function showReport(element, v) {
   if (parts.length) element.closest(".rest").scrollTop = 0;
 }
 
-// showFate says of a visitor in a sentence what has become of them, and speaks it if it is new.
+// showFate puts what has become of a visitor into a sentence, and speaks it if it is new.
 export function showFate(panel, l) {
   const kind = l.over ? l.kind : { arrives: "waits" }[l.kind] ?? l.kind;
   const after = l.over ? ` after ${((l.over - l.arrived) / 1000).toFixed(1)} seconds` : "";
-  const item = panel.fates.get(l.n) ?? make("li");
-  if (!item.parentElement) panel.fates.set(l.n, item), $(".fates", panel.article).append(item);
-  [item.dataset.kind, item.dataset.visitor, item.textContent] = [kind, l.name, `${l.name} ${kind}${after}.`];
+  const list = $(".fates", panel.article), item = $(`[data-n="${l.n}"]`, list) ?? list.appendChild(make("li"));
+  Object.assign(item.dataset, { n: l.n, kind, visitor: l.name });
+  item.textContent = `${l.name} ${kind}${after}.`;
   if (l.over && now() - l.over < 3000) speak(panel.name, kind, item.textContent);
-  for (const [n, old] of panel.fates) if (!panel.past.lanes.has(n)) old.remove(), panel.fates.delete(n);
+  for (const old of [...list.children]) if (!panel.past.lanes.has(+old.dataset.n)) old.remove();
 }

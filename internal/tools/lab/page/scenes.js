@@ -10,7 +10,6 @@ let guesses = []; // what was guessed, and how many hands were raised for each a
 let drawn = null; // what the answers on the page were made of
 
 export function setScenes(scenes) {
-  state.scenes = scenes;
   acts = scenes.flatMap(({ title, acts }, scene) => acts.map((a, act) => ({ ...a, title, scene, act, n: acts.length })));
   guesses = acts.map((_, i) => guesses[i] ?? { chosen: -1, hands: [] });
   $("#titles").replaceChildren(...scenes.map(({ title }, scene) => make("li", "", {},

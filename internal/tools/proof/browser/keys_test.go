@@ -115,11 +115,9 @@ func TestSmall(t *testing.T) {
 	f.press("o")
 	js[any](f.page, `(i => { i.value = ""; i.dispatchEvent(new Event("change", { bubbles: true })); })($("[name=slow]")) || document.activeElement.blur()`)
 	f.see(`$("[name=slow]").value === "2"`)
-	f.press("k")
-	f.shows("#line", "one server only")
 	f.press("q")
 	f.posted("quick")
-	if got := js[string](f.page, `fake.posts.join("\n")`); strings.Contains(got, "set") || strings.Contains(got, "10000") {
+	if got := js[string](f.page, `fake.posts.join("\n")`); strings.Contains(got, "set") {
 		t.Errorf("the page has sent %s", got)
 	}
 	f.do(chromedp.Reload())
