@@ -34,13 +34,13 @@ type Recorder struct {
 	server *server.Server
 	report func(Event)
 	visits []*visit      // that are not over, in the order in which they began
-	rough  time.Duration // when those were looked at last that are not followed
+	rough  time.Duration // when the visitors who are not followed were last looked at
 
 	cpu     time.Duration  // that the server had used at the last look
 	leaving sync.WaitGroup // connections that are being closed
 }
 
-// A visit is that of a visitor who is there.
+// A visit is a visitor who is there.
 type visit struct {
 	*visitor.Visitor
 	arrived  time.Duration
@@ -58,7 +58,7 @@ func NewRecorder(s *server.Server, clock func() time.Duration, report func(Event
 // Here is how many visitors are there.
 func (r *Recorder) Here() int { return len(r.visits) }
 
-// Followed is how many of those who are there are followed.
+// Followed is how many of the visitors who are there are followed.
 func (r *Recorder) Followed() (n int) {
 	for _, v := range r.visits {
 		if v.followed {
@@ -77,7 +77,7 @@ func (r *Recorder) Accepted() (n int, err error) {
 			if accepted, err = r.server.HasAccepted(conn); err != nil {
 				return 0, err
 			}
-			v.accepted = accepted && !v.followed // of one who is followed, the next look reports it
+			v.accepted = accepted && !v.followed // if followed, the next look reports it
 		}
 		if accepted {
 			n++

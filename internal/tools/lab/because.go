@@ -22,11 +22,11 @@ func because(p *panel) string {
 	for _, s := range p.samples {
 		held, total = max(held, s.Held), max(total, s.Total)
 	}
-	if held >= crowd && last.Here == 0 && last.Threads >= crowd {
+	if held >= crowd && last.Here == 0 && last.State != "ended" {
 		say("The visitors held %d threads. They have gone, and the server still has %d: Go keeps them.", held, last.Threads)
-	} else if held >= crowd {
+	} else if held >= crowd && last.State != "ended" {
 		say("The visitors held %d threads.", held)
-	} else if total >= crowd {
+	} else if total >= crowd && held < crowd {
 		say("The server had %d goroutines; those of the visitors were parked and held no thread.", total)
 	}
 	if i := slices.IndexFunc(p.lanes, func(l *lane) bool { return l.Kind == "is dropped" }); i >= 0 && p.interrupted == 0 {

@@ -11,8 +11,8 @@ import (
 	"example.com/concurrent-web-server/internal/timeline"
 )
 
-// A board has all there is to show. A browser reads what is new since it last did, so nothing is
-// kept for one that is slow or not there. It is safe for concurrent use.
+// A board has all there is to show. A browser reads the entries that are newer than those it has read, so
+// nothing is kept for a slow browser. It is safe for concurrent use.
 type board struct {
 	mu      sync.Mutex
 	seq     int                      // of the last entry
@@ -20,7 +20,7 @@ type board struct {
 	newest  map[string]*list.Element // of entries, by key
 }
 
-// An entry is an event for the browsers. It replaces the one before that has the same key.
+// An entry is an event for the browsers. It replaces the entry before it that has the same key.
 type entry struct {
 	seq  int
 	key  string

@@ -90,8 +90,7 @@ var place = regexp.MustCompile(`^in (?:.*\.)?(\w+) \[.*`)
 func countGoroutines(dump string) goroutines {
 	counted := goroutines{Stack: []string{}, Lines: map[string][3]int{}}
 	for _, g := range serverGoroutines(dump) {
-		header, _, _ := strings.Cut(g.Text, "\n")
-		holds := g.State == "syscall" || g.State == "running" || strings.Contains(header, "locked to thread")
+		holds := g.State == "syscall" || g.State == "running"
 		counted.Total++
 		if holds && !strings.Contains(g.Text, ".Accept(") {
 			counted.Held++

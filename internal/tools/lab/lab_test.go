@@ -44,9 +44,9 @@ type browser struct {
 
 	mu     sync.Mutex
 	events []event
-	panels []panel
-	lanes  []map[int]lane
-	seen   []sample
+	panels map[int]panel
+	lanes  map[[2]int]lane // by panel and number
+	seen   map[int]sample
 	scene  performance
 	from   int64 // when the servers were started last by the test
 }
@@ -80,10 +80,7 @@ func open(t *testing.T, stages []behaviour.Stage) *browser {
 	}
 	l.pace = 0
 	web := httptest.NewServer(l.handler())
-	b := &browser{T: t, lab: l, url: web.URL, panels: make([]panel, len(stages)), seen: make([]sample, len(stages))}
-	for range stages {
-		b.lanes = append(b.lanes, map[int]lane{})
-	}
+	b := &browser{T: t, lab: l, url: web.URL, panels: map[int]panel{}, lanes: map[[2]int]lane{}, seen: map[int]sample{}}
 	stream, err := http.Get(web.URL + "/events")
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +120,7 @@ func (b *browser) receive(e *event) {
 	case "scene":
 		b.scene = decode[performance](e.data)
 	case "lane":
-		b.lanes[which.ID][which.N] = decode[lane](e.data)
+		b.lanes[[2]int{which.ID, which.N}] = decode[lane](e.data)
 	case "sample":
 		b.seen[which.ID] = decode[sample](e.data)
 	}
@@ -157,23 +154,15 @@ func (b *browser) until(what string, cond func() bool) {
 	}
 }
 
-// post sends a request, and returns its status.
-func (b *browser) post(what, body string) int {
+// press presses a button, and returns the status of the reply.
+func (b *browser) press(what, format string, args ...any) int {
 	b.Helper()
-	resp, err := http.Post(b.url+"/do/"+what, "application/json", strings.NewReader(body))
+	resp, err := http.Post(b.url+"/do/"+what, "application/json", strings.NewReader(fmt.Sprintf(format, args...)))
 	if err != nil {
 		b.Fatal(err)
 	}
 	resp.Body.Close()
 	return resp.StatusCode
-}
-
-// press presses a button.
-func (b *browser) press(what, format string, args ...any) {
-	b.Helper()
-	if status := b.post(what, fmt.Sprintf(format, args...)); status != http.StatusNoContent {
-		b.Fatalf("%s %s: status %d", what, fmt.Sprintf(format, args...), status)
-	}
 }
 
 // set starts all servers with how long slow takes, and a patience that no test outlasts.
@@ -192,8 +181,8 @@ func (b *browser) is(panel int, name string, kind timeline.Kind) (last lane) {
 	b.Helper()
 	b.until(fmt.Sprintf("panel %d: %s %s", panel, name, kind), func() bool {
 		last = lane{}
-		for n, l := range b.lanes[panel] {
-			if l.Name == name && n >= last.N && l.Arrived >= b.from {
+		for _, l := range b.lanes {
+			if l.ID == panel && l.Name == name && l.N >= last.N && l.Arrived >= b.from {
 				last = l
 			}
 		}
@@ -206,8 +195,7 @@ func (b *browser) is(panel int, name string, kind timeline.Kind) (last lane) {
 func concurrent(panel int) bool { return behaviour.Stages[panel].Has("many-at-once") }
 func free(panel int) bool       { return behaviour.Stages[panel].Has("waiting-is-free") }
 
-// Of 200 silent visitors, the one who is accepted is drawn, and those that are not are counted. How they end is
-// seen of all, whether they are drawn or not.
+// Of 200 silent visitors, the first 60 have lanes, and the others are counted. How each of them ends is seen.
 func TestCrowd(t *testing.T) {
 	b := share(t)
 	b.set(1)
@@ -233,9 +221,9 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// A group is served in the order in which it came; half a request can leave; the visitor who is reset is the one whom the
-// server has accepted; after Ctrl-C it has closed the descriptor that it listened on, and no visitor's; and on Ctrl-\ it
-// says where its goroutines are.
+// A group is served in the order in which it came; a visitor with half a request can leave; a reset goes to a visitor whom the
+// server has accepted; after Ctrl-C the server has closed the descriptor that it listened on, and no visitor's; and on Ctrl-\
+// it prints where its goroutines are.
 func TestOrder(t *testing.T) {
 	b := share(t)
 	b.set(0.1)
@@ -266,7 +254,7 @@ func TestOrder(t *testing.T) {
 	b.until("it says where goroutine 1 is", func() bool { return strings.Contains(b.panels[4].Output, "Goroutine 1 is in main [") })
 }
 
-// What is asked for is bounded, and what cannot be done is refused.
+// What is asked for is bounded, and what cannot be done is refused. No file is shown that is not in the workbook, or is hidden.
 func TestRefused(t *testing.T) {
 	b := share(t)
 	for _, c := range []struct{ what, body string }{
@@ -276,13 +264,23 @@ func TestRefused(t *testing.T) {
 		{"set", `{"slow":0,"patience":6}`},
 		{"set", `{"slow":2,"patience":11}`},
 		{"set", `{"patience":6}`},
-		{"play", `{"scene":6,"act":0}`},
-		{"play", `{"scene":0,"act":-1}`},
+		{"play", `{"scene":6,"act":0,"stage":1}`},
+		{"play", `{"scene":0,"act":-1,"stage":1}`},
 		{"nothing", `{}`},
 		{"interrupt", `{`},
 	} {
-		if got := b.post(c.what, c.body); got != http.StatusBadRequest {
+		if got := b.press(c.what, "%s", c.body); got != http.StatusBadRequest {
 			t.Errorf("%s %.60s: status %d, want 400", c.what, c.body, got)
+		}
+	}
+	for path, want := range map[string]string{"docs": "<h1", "docs/glossary.md": `id="poller"`, "stage3-spawned": `id="L53"`,
+		".ci/run": "404", "docs/../.ci/run": "404", "%2e%2e/%2e%2e/etc/passwd": "404"} {
+		resp, err := http.Get(b.url + "/book/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), want) {
+			t.Errorf("GET /book/%s: %s, without %s", path, resp.Status, want)
 		}
 	}
 }
@@ -406,7 +404,7 @@ func TestScene(t *testing.T) {
 	b.lab.scenes[1].Acts[0].To = []int{1}
 	play()
 	b.until("it plays", plays)
-	if got := b.post("play", `{"scene":0,"act":0}`); got != http.StatusBadRequest {
+	if got := b.press("play", `{"scene":0,"act":0,"stage":1}`); got != http.StatusBadRequest {
 		t.Errorf("a second scene: status %d", got)
 	}
 	b.press("stop", "{}")
@@ -425,28 +423,6 @@ func TestAcceptLoop(t *testing.T) {
 		source := "package main\n\nfunc main() {\n\tfor {\n\t\tfor {\n\t\t\tconn, err := " + call + "\n\t\t}\n\t}\n\tfor {\n\t}\n}\n"
 		if got := acceptLoop("a.go", []byte(source)); got == nil || *got != (loop{"a.go", 5, 7}) {
 			t.Errorf("the loop of %s is %+v, want lines 5 to 7", call, got)
-		}
-	}
-}
-
-// The pages that are read beside the servers have their anchors, and a folder leads to its files.
-func TestBook(t *testing.T) {
-	b := share(t)
-	for path, want := range map[string]string{
-		"/book/stage3-spawned/main.go":   `id="L53"`,
-		"/book/docs/glossary.md":         `id="poller"`,
-		"/book/docs":                     "<h1",
-		"/book/stage3-spawned":           `id="L53"`,
-		"/book/stage3-spawned/../.git":   "404",
-		"/book/%2e%2e/%2e%2e/etc/passwd": "404",
-	} {
-		resp, err := http.Get(b.url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := io.ReadAll(resp.Body)
-		if resp.Body.Close(); !strings.Contains(string(text), want) {
-			t.Errorf("%s: %s, without %s", path, resp.Status, want)
 		}
 	}
 }

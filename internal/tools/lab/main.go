@@ -1,5 +1,5 @@
 // Lab shows the five servers live, side by side, on a page of this machine: make lab.
-// docs/lab.md says what can be done with it. It listens on the machine itself only,
+// docs/lab.md is its manual. It listens on the machine itself only,
 // writes nothing into the workbook's folder, and leaves nothing behind: neither a
 // server nor a file.
 package main
@@ -38,7 +38,7 @@ func main() {
 
 // serve serves the lab until it is interrupted.
 func serve(addr string, number int, own string) error {
-	// Anybody who reaches the lab can start and end servers.
+	// A program that reaches the lab can start and end servers.
 	if !loopback(addr) {
 		return fmt.Errorf("-addr %s: the lab listens on this machine itself only; try -addr 127.0.0.1:0", addr)
 	}

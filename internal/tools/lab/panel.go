@@ -60,9 +60,9 @@ type run struct {
 	seen        sample             // of the server, last
 	samples     []sample           // in the order in which they were seen
 	lanes       []*lane            // in the order in which the visitors came
-	here        map[string]*lane   // of the visitors who are there, by name
+	here        map[string]*lane   // of the visitors who have not gone, by name
 	serving     int                // how many of them are being served
-	atOnce      int                // the most that were
+	atOnce      int                // how many were at the same time, at most
 	came        map[string]int     // how many visitors of a kind have come so far
 	interrupted int64              // when the server was signalled, or 0
 	next        time.Time          // when the server is to be observed
@@ -127,7 +127,7 @@ func (p *panel) do(f func()) {
 	<-done
 }
 
-// look looks at the visitors who are there and at the server, if it runs.
+// look looks at the visitors and at the server, if it runs.
 func (p *panel) look() {
 	if p.recorder == nil {
 		return
@@ -186,7 +186,7 @@ func (p *panel) start() {
 	p.restart()
 }
 
-// clear takes off the panel what has been read: output, a verdict, and the lanes of visitors who have gone.
+// clear removes the output, the verdict, and the lanes of the visitors who have gone.
 func (p *panel) clear() { p.Output, p.verdict, p.From = "", verdict{}, p.lab.clock.ms() }
 
 // rebuild builds the server, unless another build begins meanwhile, and swaps it for the one that

@@ -26,15 +26,14 @@ type recordings struct {
 	Acts   []recorded `json:"acts"`
 }
 
-// A recorded is an act that was recorded. Its times count from its beginning.
+// A recorded is an act that was recorded. It begins at the time of its first event.
 type recorded struct {
 	Scene  int      `json:"scene"`
 	Act    int      `json:"act"`
-	End    int64    `json:"end"`
 	Events []played `json:"events"`
 }
 
-// A played is an event, with its time and its name.
+// A played is the time of an event, its name and its data.
 type played [3]any
 
 const recordingsFile = "docs/lab/recordings.js"
@@ -62,14 +61,14 @@ func record(t *testing.T) {
 	b.lab.pace = 1500 * time.Millisecond
 	made := recordings{Made: fmt.Sprintf("Recorded on %s, on %s with %d processors, with %s.",
 		time.Now().Format("2 January 2006"), runtime.GOOS, runtime.NumCPU(), runtime.Version())}
-	for i, s := range b.lab.scenes {
-		for j := range s.Acts {
-			made.Acts = append(made.Acts, b.record(i, j))
-		}
-	}
 	for _, e := range b.events {
 		if e.name == "lab" || e.name == "code" {
 			made.Common = append(made.Common, played{0, e.name, json.RawMessage(e.data)})
+		}
+	}
+	for i, s := range b.lab.scenes {
+		for j := range s.Acts {
+			made.Acts = append(made.Acts, b.record(i, j))
 		}
 	}
 	text, err := json.Marshal(made)
@@ -97,8 +96,8 @@ func (b *browser) perform(scene, act int) (p performance) {
 	return p
 }
 
-// record plays an act, and returns its events, with times from its beginning on. What was before it is in those of
-// time 0. Of what happens at nearly the same time, the last event that has the same key is kept.
+// record plays an act, and returns its events. What was before its beginning is in those of that time. Of what happens at
+// nearly the same time, the last event that has the same key is kept.
 func (b *browser) record(scene, act int) recorded {
 	b.Helper()
 	p := b.perform(scene, act)
@@ -109,18 +108,21 @@ func (b *browser) record(scene, act int) recorded {
 		begin  = 500 // ms, after which all is sent that was so at the beginning; the first step is later
 		window = 100 // ms, in which what happens is one event
 	)
-	r := recorded{Scene: scene, Act: act, End: b.events[len(b.events)-1].at - p.From}
+	r := recorded{Scene: scene, Act: act}
 	begun := map[string]int{}           // where in r.Events the event of a key is that began a window
 	samples := map[any]map[string]any{} // the last of each panel
 	for _, e := range b.events {
-		at := e.at - p.From
-		if at < begin {
-			at = 0
+		at := e.at
+		if at < p.From+begin {
+			at = p.From
 		}
-		var data map[string]any
-		if e.name == "now" || e.name == "lab" || e.name == "code" || json.Unmarshal([]byte(e.data), &data) != nil || !shift(data, p.From) {
+		switch {
+		case e.name == "now" || e.name == "lab" || e.name == "code",
+			e.name == "lane" && decode[lane](e.data).Arrived < p.From, // of an act before
+			e.name == "scene" && decode[performance](e.data).From < p.From:
 			continue
 		}
+		data := decode[map[string]any](e.data)
 		key := fmt.Sprint(e.name, data["id"], data["n"])
 		if i, ok := begun[key]; ok && at-r.Events[i][0].(int64) < window {
 			r.Events[i][2] = data
@@ -141,28 +143,6 @@ func (b *browser) record(scene, act int) recorded {
 		samples[whole["id"]] = whole
 	}
 	return r
-}
-
-// shift makes the times of an event count from an act's beginning, and takes away what nobody is to see. It returns
-// false if the event belongs to an act before.
-func shift(data map[string]any, from int64) bool {
-	for _, name := range []string{"arrived", "accepted", "served", "over", "at", "from"} {
-		if ms, ok := data[name].(float64); ok {
-			if ms = ms - float64(from); ms < 0 && (name == "arrived" || name == "from" && data["scene"] != nil) {
-				return false
-			}
-			data[name] = max(ms, 0)
-		}
-	}
-	if steps, ok := data["steps"].([]any); ok {
-		for i := range steps {
-			steps[i] = steps[i].(float64) - float64(from)
-		}
-	}
-	if stage, ok := data["stage"].(map[string]any); ok {
-		delete(stage, "Behaviours")
-	}
-	return true
 }
 
 // The sources and the questions in the recordings are those that the workbook has.
@@ -213,8 +193,8 @@ func (r recorded) end(panel int) (lanes []*lane, p performance) {
 	return lanes, p
 }
 
-// happened says in which order what happened to the visitors of a panel; of many, which ends there were. Some of those
-// who are lost when a server dies may not have got a connection yet.
+// happened returns what happened to the visitors of a panel, in its order; of many, only how they ended. When a server
+// dies, some of the lost visitors may not have got a connection yet.
 func happened(lanes []*lane) (all []string) {
 	slices.SortFunc(lanes, func(a, b *lane) int { return a.N - b.N })
 	times := map[string]int64{}

@@ -37,11 +37,11 @@ type act struct {
 }
 
 type step struct {
-	Do      string `json:"do"` // what a button does, or "look" or "wait", or who comes, as in "20 slow"
+	Do      string `json:"do"` // what a button does, "look", "wait", or visitors, as in "20 slow"
 	Caption string `json:"caption"`
 }
 
-// visitors returns who comes, if somebody does.
+// visitors returns how many visitors of which kind come, if any do.
 func (s step) visitors() (n int, kind string, come bool) {
 	n, kind = 1, s.Do
 	fmt.Sscanf(s.Do, "%d %s", &n, &kind)
@@ -149,14 +149,13 @@ func (l *lab) perform(ctx context.Context, a *performance) error {
 			return err
 		}
 		a.Steps = append(a.Steps, l.clock.ms())
-		n, kind, come := s.visitors()
+		do := controls[s.Do]
+		if n, kind, come := s.visitors(); come {
+			do = func(p *panel) { p.send(kind, n) }
+		}
 		for _, p := range a.panels {
-			p.calls <- func() {
-				if do := controls[s.Do]; p.recorder != nil && come {
-					p.send(kind, n)
-				} else if p.recorder != nil && do != nil {
-					do(p)
-				}
+			if do != nil {
+				p.press(s.Do, do)
 			}
 		}
 	}
@@ -184,8 +183,8 @@ func (a *performance) each(do func(p *panel) error) error {
 }
 
 // await waits until all visitors have sent, the server has been quiet since, and cond holds. It gives
-// up when the server has ended, or when nothing has happened to anybody for so long that nothing more
-// will. It is called by others than the panel's goroutine, which calls cond.
+// up when the server has ended, or when nothing has happened to a visitor for so long that nothing more
+// will. The panel's own goroutine must not call it: it is the one that calls cond.
 func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 	const busyLimit = 10 // times that a server may turn out to be busy
 	for busy, rested := 0, false; busy < busyLimit; {

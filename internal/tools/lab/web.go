@@ -51,7 +51,6 @@ func (l *lab) handler() http.Handler {
 // what time it is. A browser that is slow, or comes again, misses nothing.
 func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	fmt.Fprint(w, "retry: 1000\n\n") // milliseconds, after which a browser comes again
 	seq, sent := 0, time.Time{}
 	const frame = 20 * time.Millisecond // from one message to the next, at least
 	for ; r.Context().Err() == nil; time.Sleep(frame) {
@@ -64,8 +63,8 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// controls are what a button of the page does to one server. Some others need more than
-// the server: see control.
+// controls are what a button of the page does to one server. Some others need more than the server: see
+// control.
 var controls = map[string]func(*panel){
 	"leave":     func(p *panel) { p.recorder.LeaveSilent() },
 	"reset":     func(p *panel) { p.recorder.ResetLast() },
@@ -76,8 +75,15 @@ var controls = map[string]func(*panel){
 	"clear":     (*panel).clear,
 }
 
-// runless are the controls that do something to a server that does not run, too.
-var runless = []string{"start", "ask", "clear", "set"}
+// press does what a control does, unless the server does not run and has to. It is called by others than the panel's
+// goroutine.
+func (p *panel) press(what string, do func(*panel)) {
+	p.calls <- func() {
+		if p.recorder != nil || slices.Contains([]string{"start", "ask", "clear", "set"}, what) {
+			do(p)
+		}
+	}
+}
 
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
@@ -120,11 +126,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	if do != nil {
 		l.end(errors.New("Something else was pressed meanwhile."))
 		for _, p := range panels {
-			p.calls <- func() {
-				if p.recorder != nil || slices.Contains(runless, what) {
-					do(p)
-				}
-			}
+			p.press(what, do)
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)

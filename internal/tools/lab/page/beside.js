@@ -91,7 +91,7 @@ async function load(panel, path) {
   if (predict) predict.after(...actsOf(panel).map(act => make("p", "", {}, make("button", "Guess: " + act.asks, { onclick: () => openAct(act) }))));
 }
 
-// addExcerpts has each excerpt and each diff light its lines in the source.
+// addExcerpts makes each excerpt and each diff light its lines in the source.
 function addExcerpts() {
   const comments = document.createTreeWalker($("#book"), NodeFilter.SHOW_COMMENT);
   while (comments.nextNode()) {

@@ -18,8 +18,8 @@ export function drawPanel(panel, frame) {
   const more = panel.past.at(frame.t).more ?? 0, isLow = height < size * 13;
   const top = size * 2.9, bottom = height - size * (isLow ? 1.2 : 3.2), room = bottom - top - (more ? size : 0);
   const rows = layOut(lanes, room, Math.max(1.5 * size, Math.min(room / Math.max(4, lanes.length), 2.6 * size)));
-  const most = width * (width < 200 ? 0.36 : width < 400 ? 0.3 : 0.22);
-  const label = 10 + Math.min(most, Math.max(size * 3.4, ...rows.filter(r => r.big).map(r => g.measureText(r.lane.name).width)));
+  const limit = width * (width < 200 ? 0.36 : width < 400 ? 0.3 : 0.22);
+  const label = 10 + Math.min(limit, Math.max(size * 3.4, ...rows.filter(r => r.big).map(r => g.measureText(r.lane.name).width)));
   const right = width - 4;
   const x = t => label + Math.min(Math.max(0, t - frame.from) / (frame.to - frame.from), 1) * (right - label);
   const d = { g, color, size, x, label, right, frame, font };
@@ -33,7 +33,7 @@ export function drawPanel(panel, frame) {
   if (canvas.ariaLabel !== words) canvas.ariaLabel = words;
 }
 
-// layOut gives each lane its row. If there are more than there is room for, those who came in
+// layOut gives each lane its row. If there are more than there is room for, the visitors who came in
 // a crowd, and the earliest of the others, share what the latest leave.
 function layOut(lanes, room, pitch) {
   const kind = l => l.name.replace(/ \d+$/, "");

@@ -16,10 +16,11 @@ function begin(receive, scene, act, began) {
 }
 
 function advance() {
-  const clock = Math.min(performance.now() - playing.began, playing.end);
+  const { began, events } = playing, clock = Math.min(events[0][0] + performance.now() - began, events.at(-1)[0]);
   tick(clock, 100);
-  for (; playing.next < playing.events.length && playing.events[playing.next][0] <= clock; playing.next++) {
-    playing.receive(playing.events[playing.next][1], structuredClone(playing.events[playing.next][2]));
+  for (; events[playing.next]?.[0] <= clock; playing.next++) {
+    const [, name, data] = events[playing.next];
+    playing.receive(name, structuredClone(data));
   }
 }
 

@@ -16,7 +16,7 @@ export function setScenes(scenes) {
     make("button", String(scene + 1), { title, onclick: () => openAct(acts.find(a => a.scene === scene)) }, make("span", " " + title)))));
 }
 
-// asked is the panel that an act asks about: the one that is chosen, or the best that is there.
+// asked is the panel that an act asks about: the chosen panel, or the best that is there.
 const asked = act => {
   const there = act.of.map(n => state.panels.find(p => p.view.stage?.Number === n)).filter(Boolean);
   return there.find(p => p.id === state.to) ?? there[0];
@@ -46,8 +46,7 @@ function play(chosen) {
   post("play", { scene: act.scene, act: act.act, stage: panel.view.stage.Number, chosen });
 }
 
-// receiveScene takes what the lab says of a scene. One that is being played is shown, whoever
-// began it.
+// receiveScene shows the scene that the lab plays, even if another page has begun it.
 export function receiveScene(scene) {
   const before = state.scene;
   state.scene = scene;
@@ -98,7 +97,7 @@ function showChoices(act, scene) {
   });
 }
 
-// showCaption says what happens at the time that is shown, and in the end what happened, and why.
+// showCaption describes what happens at the time that is shown, and in the end what happened, and why.
 export function showCaption() {
   const act = acts[at], scene = played();
   if (!act) return;

@@ -80,7 +80,7 @@ function drawPlace(g, color, place, left, width, height, bottom) {
 export function drawThreads({ g, color, x, label, right, frame, font }, panel, y, height) {
   const samples = panel.past.samples, first = Math.max(0, samples.findLastIndex(s => s.at <= frame.from));
   const seen = samples.slice(first).filter(s => s.at <= frame.t);
-  const most = Math.max(4, ...seen.map(s => s.held ?? 0)), up = n => y + height - 1 - (n / most) * (height - 2);
+  const highest = Math.max(4, ...seen.map(s => s.held ?? 0)), up = n => y + height - 1 - (n / highest) * (height - 2);
   const held = panel.past.at(frame.t).held ?? 0, now = x(frame.t);
   font(0.85);
   g.fillStyle = color("text");

@@ -32,7 +32,7 @@ export function addTimeControls() {
   $("#ago").addEventListener("input", event => +event.target.value >= 0 ? goLive() : showAt(now() + event.target.value * 1000, 0));
 }
 
-// showTime has the slider follow what is shown.
+// showTime moves the slider to the time that is shown.
 export function showTime() {
   const slider = $("#ago"), begin = Math.min(...state.panels.map(p => p.past.samples[0]?.at ?? now()));
   const ago = Math.round((shown() - now()) / 100) / 10;
@@ -64,7 +64,7 @@ export class Past {
   at(t) { return this.samples.findLast(s => s.at <= t) ?? {}; }
 }
 
-// as says how a lane was at a time.
+// as returns a lane as it was at a time.
 export const as = (lane, t) => {
   const then = time => time && time <= t ? time : 0;
   return { ...lane, accepted: then(lane.accepted), served: then(lane.served), over: then(lane.over) };

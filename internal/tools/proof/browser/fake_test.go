@@ -74,12 +74,7 @@ func (f fake) send(event string, data any) {
 		b, _ := json.Marshal(data)
 		text = string(b)
 	}
-	js[any](f.page, `fake.send(%q, %s)`, event, jsString(text))
-}
-
-func jsString(text string) string {
-	b, _ := json.Marshal(text)
-	return string(b)
+	js[any](f.page, `fake.send(%q, %q)`, event, text)
 }
 
 // now sets the lab's clock.
@@ -112,17 +107,13 @@ func (f fake) samples(id int, samples ...object) {
 // posted waits until the page has asked for something that contains a text.
 func (f fake) posted(text string) {
 	f.Helper()
-	f.see(`fake.posts.join("\n").includes(%s)`, jsString(text))
+	f.see(`fake.posts.join("\n").includes(%q)`, text)
 }
 
-// drawn returns what is drawn in a panel and fits a JavaScript condition on d, in the order in which it was drawn.
-func (f fake) drawn(panel int, condition string) (all []object) {
-	f.Helper()
-	return js[[]object](f.page, `document.querySelector("#panel%d canvas").drawn.filter(d => %s)`, panel, condition)
-}
-
-// draws waits until something in a panel's canvas fits a condition on d, and on at, which finds a text.
+// draws waits until one thing d of all that is drawn in a panel fits a condition. There, at finds a text, and bar
+// what is filled.
 func (f fake) draws(panel int, condition string) {
 	f.Helper()
-	f.see(`(drawn => { const at = text => drawn.find(d => d.text === text); return drawn.some(d => %s); })(document.querySelector("#panel%d canvas").drawn ?? [])`, condition, panel)
+	f.see(`(drawn => { const at = text => drawn.find(d => d.text === text), bar = d => d.rect && d.alpha === 1, shade = d => d.rect && d.alpha < 0.5;
+		return drawn.some(d => %s); })($("#panel%d canvas").drawn ?? [])`, condition, panel)
 }

@@ -148,7 +148,7 @@ func TestAlone(t *testing.T) {
 	p.see(`$("#why").innerText.includes("quick 1 waited") && $("#panel0 canvas").drawn.some(d => d.text === "quick 1")`)
 	p.click("#titles button")
 	const slide = `(s => { s.value = %s; s.dispatchEvent(new Event("input")); })($("#ago"))`
-	// Some time after the first step, in seconds from the end, which is up to half a second after the last event.
+	// Some time after the first step, in seconds from the end, which is the last event.
 	const firstStep = `(e => (e.findLast(e => e[1] === "scene")[2].steps[0] + 700 - e.at(-1)[0]) / 1000)(recordings.acts[%d].events)`
 	for i := range js[int](p, `recordings.acts.length`) {
 		asks := js[string](p, `$("#asks").innerText`)

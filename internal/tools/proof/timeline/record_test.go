@@ -11,7 +11,7 @@ import (
 	"example.com/concurrent-web-server/internal/timeline"
 )
 
-// listens is how each odd server begins. refuses is what makes it one that has no flag -patience.
+// Each odd server begins with listens. With refuses before it, it has no flag -patience.
 const (
 	refuses = "import sys\nif '-patience' in sys.argv: sys.exit(2)\n"
 	listens = `
