@@ -11,7 +11,6 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,26 +37,26 @@ const (
 
 // A contender is a server to be measured.
 type contender struct {
-	name   string // in the names of the benchmarks
-	folder string // or a command
-	args   []string
-
-	buildFlags []string
+	name  string // in the names of the benchmarks
+	spec  string // its folder, or a command
+	args  []string
+	env   []string
+	build server.Build
 }
 
 func contenders() []contender {
 	impatient := []string{"-slow", slowPage.String()}
 	patient := append(impatient, "-patience", "1h") // keeps silent visitors
 	all := []contender{
-		{"stage1", "stage1-blocking", impatient, nil},
-		{"stage2", "stage2-sequential-async", impatient, nil},
-		{"stage3", "stage3-spawned", impatient, nil},
-		{"stage4", "stage4-nonblocking-accept", patient, nil},
-		{"stage5", "stage5-testable", patient, nil},
-		{"nethttp", "docs/examples/nethttp", patient, nil},
+		{name: "stage1", spec: "stage1-blocking", args: impatient},
+		{name: "stage2", spec: "stage2-sequential-async", args: impatient},
+		{name: "stage3", spec: "stage3-spawned", args: impatient},
+		{name: "stage4", spec: "stage4-nonblocking-accept", args: patient},
+		{name: "stage5", spec: "stage5-testable", args: patient},
+		{name: "nethttp", spec: "docs/examples/nethttp", args: patient},
 	}
 	if mine := os.Getenv("SERVER"); mine != "" {
-		all = append(all, contender{strings.ReplaceAll(filepath.Base(mine), " ", "_"), mine, impatient, nil})
+		all = append(all, contender{name: strings.ReplaceAll(filepath.Base(mine), " ", "_"), spec: mine, args: impatient})
 	}
 	return all
 }
@@ -76,20 +75,19 @@ func TestMain(m *testing.M) {
 
 // run runs a benchmark of each contender, with a server that has grown its first threads, stacks
 // and buffers. One iteration is one measurement; its time means nothing.
-func run(b *testing.B, list []contender, env []string, measure func(*testing.B, *server.Server)) {
+func run(b *testing.B, list []contender, measure func(*testing.B, *server.Server)) {
 	for _, c := range list {
 		b.Run("server="+c.name, func(b *testing.B) {
-			key := c.folder + strings.Join(c.buildFlags, " ")
+			key := fmt.Sprint(c.spec, c.build)
 			if programs[key] == nil {
-				p, err := server.Open(c.folder, server.Build{Flags: c.buildFlags})
+				p, err := server.Open(c.spec, c.build)
 				check(b, err)
 				programs[key] = p
 			}
-			s, err := programs[key].Start(server.Options{Args: c.args, Env: env})
+			s, err := programs[key].Start(server.Options{Args: c.args, Env: c.env})
 			check(b, err)
 			defer s.Kill()
-			_, err = visit(s.Addr, "/", 8, time.Now().Add(50*time.Millisecond))
-			check(b, err)
+			visit(b, s.Addr, "/", 8, time.Now().Add(50*time.Millisecond))
 			for b.Loop() {
 				measure(b, s)
 			}
@@ -105,65 +103,55 @@ func check(b *testing.B, err error) {
 	}
 }
 
-// BenchmarkPrompt has 64 visitors at a time ask for the home page.
+// BenchmarkPrompt measures 64 visitors at a time who ask for the home page.
 func BenchmarkPrompt(b *testing.B) {
-	run(b, contenders(), nil, func(b *testing.B, s *server.Server) { report(b, s, "/", 64, measured) })
+	run(b, contenders(), func(b *testing.B, s *server.Server) { report(b, s, "/", 64, measured) })
 }
 
-// BenchmarkBeside has one visitor ask for the home page, again and again, while nobody or one
-// other asks for the slow page.
+// BenchmarkBeside measures one visitor who asks for the home page, again and again, while nobody or
+// one other asks for the slow page.
 func BenchmarkBeside(b *testing.B) {
 	for _, slow := range []int{0, 1} {
 		b.Run(fmt.Sprintf("slow=%d", slow), func(b *testing.B) {
-			run(b, contenders(), nil, func(b *testing.B, s *server.Server) {
-				ended := make(chan error)
-				go func() {
-					_, err := visit(s.Addr, "/sleep", slow, time.Now().Add(slowPage/2+measured))
-					ended <- err
-				}()
+			run(b, contenders(), func(b *testing.B, s *server.Server) {
+				var beside sync.WaitGroup
+				beside.Go(func() { visit(b, s.Addr, "/sleep", slow, time.Now().Add(slowPage/2+measured)) })
 				time.Sleep(slowPage / 2) // until the slow one is being served
 				report(b, s, "/", 1, measured)
-				check(b, <-ended)
+				beside.Wait()
 			})
 		})
 	}
 }
 
-// BenchmarkWaiting has fifty visitors ask for the slow page at once, each one time.
+// BenchmarkWaiting measures fifty visitors who ask for the slow page at once, each one time.
 func BenchmarkWaiting(b *testing.B) {
-	run(b, contenders(), nil, func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 50, 0) })
+	run(b, contenders(), func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 50, 0) })
 }
 
-// BenchmarkComputing has eight visitors at a time ask for a page that takes some 5 ms of
+// BenchmarkComputing measures eight visitors at a time who ask for a page that takes some 5 ms of
 // computing, of a server that runs one goroutine at a time, or two.
 func BenchmarkComputing(b *testing.B) {
 	stages := contenders()[:5]
-	for i := range stages {
-		stages[i].buildFlags = []string{"-overlay", computing(b, stages[i].folder)}
+	for i, c := range stages {
+		text, err := os.ReadFile(filepath.Join(c.spec, "main.go"))
+		check(b, err)
+		computes := strings.Replace(string(text), "time.Sleep(*slow)", "for range 10_000_000 {\n}", 1)
+		if computes == string(text) {
+			b.Fatalf("%s does not sleep", c.spec)
+		}
+		file := filepath.Join(b.TempDir(), "main.go")
+		check(b, os.WriteFile(file, []byte(computes), 0o666))
+		stages[i].build.Replace = map[string]string{"main.go": file}
 	}
 	for _, cores := range []string{"1", "2"} {
+		for i := range stages {
+			stages[i].env = []string{"GOMAXPROCS=" + cores}
+		}
 		b.Run("cores="+cores, func(b *testing.B) {
-			run(b, stages, []string{"GOMAXPROCS=" + cores}, func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 8, measured) })
+			run(b, stages, func(b *testing.B, s *server.Server) { report(b, s, "/sleep", 8, measured) })
 		})
 	}
-}
-
-// computing writes an overlay for go build, in which a stage computes instead of sleeping.
-func computing(b *testing.B, stage string) string {
-	main, err := filepath.Abs(filepath.Join(stage, "main.go"))
-	check(b, err)
-	text, err := os.ReadFile(main)
-	check(b, err)
-	const sleep = "time.Sleep(*slow)"
-	if bytes.Count(text, []byte(sleep)) != 1 {
-		b.Fatalf("%s has not one line %q", main, sleep)
-	}
-	computed := strings.Replace(string(text), sleep, "for range 10_000_000 {\n}", 1)
-	dir := b.TempDir()
-	replaced, overlay := filepath.Join(dir, "main.go"), filepath.Join(dir, "overlay.json")
-	check(b, os.WriteFile(replaced, []byte(computed), 0o666))
-	check(b, os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, main, replaced), 0o666))
-	return overlay
 }
 
 // report measures visitors who ask for a page for some time, a number of them at any time: each
@@ -171,8 +159,7 @@ func computing(b *testing.B, stage string) string {
 func report(b *testing.B, s *server.Server, path string, visitors int, duration time.Duration) {
 	before, cpuErr := s.CPU()
 	start := time.Now()
-	waits, err := visit(s.Addr, path, visitors, start.Add(duration))
-	check(b, err)
+	waits := visit(b, s.Addr, path, visitors, start.Add(duration))
 	elapsed := time.Since(start)
 	after, _ := s.CPU()
 	slices.Sort(waits)
@@ -185,13 +172,13 @@ func report(b *testing.B, s *server.Server, path string, visitors int, duration 
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// BenchmarkSilent has visitors connect who stay silent, and then one who does not. The metrics
+// BenchmarkSilent connects visitors who stay silent, and then one who does not. The metrics
 // are whether that one was answered, 1 or 0; the threads of the server; and its memory for
 // each silent visitor whom it has accepted.
 func BenchmarkSilent(b *testing.B) {
 	for _, silent := range []int{1000, 10000} {
 		b.Run(fmt.Sprintf("silent=%d", silent), func(b *testing.B) {
-			run(b, contenders(), nil, func(b *testing.B, s *server.Server) { reportSilent(b, s, silent) })
+			run(b, contenders(), func(b *testing.B, s *server.Server) { reportSilent(b, s, silent) })
 		})
 	}
 }
@@ -234,22 +221,24 @@ func reportSilent(b *testing.B, s *server.Server, silent int) {
 	}
 }
 
-// visit has visitors ask for a page until a time, each at least once, and again as soon as the
+// visit sends visitors who ask for a page until a time, each at least once, and again as soon as the
 // reply has come. It returns how long each reply took.
-func visit(addr, path string, visitors int, until time.Time) ([]time.Duration, error) {
-	waits, errs := make([][]time.Duration, visitors), make([]error, visitors)
+func visit(b *testing.B, addr, path string, visitors int, until time.Time) []time.Duration {
+	waits := make([][]time.Duration, visitors)
 	var running sync.WaitGroup
 	for i := range visitors {
 		running.Go(func() {
-			for again := true; again && errs[i] == nil; again = time.Now().Before(until) {
+			for again := true; again && !b.Failed(); again = time.Now().Before(until) {
 				start := time.Now()
-				errs[i] = get(addr, path)
+				if err := get(addr, path); err != nil {
+					b.Error(err)
+				}
 				waits[i] = append(waits[i], time.Since(start))
 			}
 		})
 	}
 	running.Wait()
-	return slices.Concat(waits...), cmp.Or(errs...)
+	return slices.Concat(waits...)
 }
 
 // get asks for a page over a connection of its own, and returns when the whole reply is there.

@@ -14,7 +14,6 @@ import (
 var (
 	claim  = regexp.MustCompile(`<!-- claim: (\S+) (\S+) (\w+(?:,\w+)*)(?:/(\w+))? ([<>]) (\d+\.?\d*) -->`)
 	result = regexp.MustCompile(`(?m)^Benchmark(\S+)/server=(\w+)-\d+\s+1\s(.*)$`)
-	metric = regexp.MustCompile(`(\S+) (\S+)`)
 )
 
 // TestClaims compares the pages with bench.txt. A comment such as
@@ -30,9 +29,9 @@ func TestClaims(t *testing.T) {
 	}
 	rounds := make(map[string][]float64) // by benchmark, metric and server
 	for _, m := range result.FindAllStringSubmatch(string(raw), -1) {
-		for _, v := range metric.FindAllStringSubmatch(m[3], -1) {
-			value, _ := strconv.ParseFloat(v[1], 64)
-			key := m[1] + " " + v[2] + " " + m[2]
+		for metric := range slices.Chunk(strings.Fields(m[3]), 2) { // a number and its unit
+			value, _ := strconv.ParseFloat(metric[0], 64)
+			key := m[1] + " " + metric[1] + " " + m[2]
 			rounds[key] = append(rounds[key], value)
 		}
 	}
