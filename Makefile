@@ -7,7 +7,7 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { sub(/ .* /, " ... ", $$1); printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-stage1 stage2 stage3 stage4 stage5: ## run a stage; ARGS='-slow 1s' hands it flags
+stage1 stage2 stage3 stage4 stage5: ## run a stage; ARGS='-slow 1s' passes flags
 	go build -o bin/ ./$(wildcard $@-*)
 	bin/$(wildcard $@-*) $(ARGS)
 

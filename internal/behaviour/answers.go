@@ -255,7 +255,7 @@ func overtakes(r *run, args []string) {
 	}
 	for _, slow := range r.named(args[1:]...) {
 		if slow.Answered() && quick.Times().Answered.Sub(quick.Times().Asked) > r.slow/2 {
-			r.fatalf("%s, who came after %s, is answered after.", quick.Name, slow.Name)
+			r.fatalf("%s, who came after %s, is answered later.", quick.Name, slow.Name)
 		}
 	}
 }
@@ -268,7 +268,7 @@ func inOrder(r *run, args []string) {
 		answered := r.await(func() bool {
 			for _, later := range queue[i+1:] {
 				if later.Answered() && !v.Answered() {
-					r.fatalf("%s, who came before %s, is answered after.", v.Name, later.Name)
+					r.fatalf("%s, who came before %s, is answered later.", v.Name, later.Name)
 				}
 			}
 			return v.Answered()

@@ -217,7 +217,7 @@ func (r *run) settle() error {
 // readsOn returns the error of a server that is not quiet after its visitors have left.
 func (r *run) readsOn() error {
 	r.busy, r.Hint = true, readsOnHint
-	return r.fail("The server is never idle since its visitors have left.%s", r.whereabouts())
+	return r.fail("The server is never idle after its visitors have left.%s", r.whereabouts())
 }
 
 // Failing.

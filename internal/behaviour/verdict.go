@@ -66,6 +66,9 @@ func (r *Report) table() string {
 	var b strings.Builder
 	for i, row := range Rows {
 		holds := row.Holds(r.Results)
+		if r.Strict && holds == Unseen {
+			holds = "not asked"
+		}
 		if i == 0 && holds == No && stageHolds(1, r.Results) == Yes {
 			holds = "see manners"
 		}
