@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -256,8 +257,8 @@ func (a *performance) describe(p *panel) string {
 			add(at, "%s 1 finds no server", kind)
 		case come && n > 1:
 			add(at, "%d %s come", n, kind)
-			for k, n := range last.Counts {
-				add(last.At, "%d %s", n, k.Word())
+			for _, k := range slices.Sorted(maps.Keys(last.Counts)) {
+				add(last.At, "%d %s", last.Counts[k], k.Word())
 			}
 			if p.atOnce > 0 {
 				add(last.At, "%d of them served at the same time", p.atOnce)
