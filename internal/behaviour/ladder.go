@@ -95,7 +95,7 @@ type Stage struct {
 	// Adds says what this stage can do and the one before could not. The lab shows it.
 	Adds string
 	// Behaviours are the folders of testdata whose scripts hold of this stage.
-	Behaviours []string
+	Behaviours []string `json:"-"`
 }
 
 // Page returns the path of the page about the stage.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -106,11 +105,10 @@ func (b *browser) record(scene, act int) recorded {
 	}
 	const (
 		begin  = 500 // ms, after which all is sent that was so at the beginning; the first step is later
-		window = 100 // ms, in which what happens is one event
+		window = 200 // ms, in which what happens is one event: so the recordings are small enough
 	)
 	r := recorded{Scene: scene, Act: act}
-	begun := map[string]int{}           // where in r.Events the event of a key is that began a window
-	samples := map[any]map[string]any{} // the last of each panel
+	begun := map[string]int{} // where in r.Events the event of a key is that began a window
 	for _, e := range b.events {
 		at := e.at
 		if at < p.From+begin {
@@ -122,25 +120,14 @@ func (b *browser) record(scene, act int) recorded {
 			e.name == "scene" && decode[performance](e.data).From < p.From:
 			continue
 		}
-		data := decode[map[string]any](e.data)
-		key := fmt.Sprint(e.name, data["id"], data["n"])
+		which := decode[struct{ ID, N int }](e.data)
+		key := fmt.Sprint(e.name, which)
 		if i, ok := begun[key]; ok && at-r.Events[i][0].(int64) < window {
-			r.Events[i][2] = data
+			r.Events[i][2] = json.RawMessage(e.data)
 			continue
 		}
 		begun[key] = len(r.Events)
-		r.Events = append(r.Events, played{at, e.name, data})
-	}
-	for _, e := range r.Events { // of a sample, what has changed
-		data := e[2].(map[string]any)
-		if e[1] != "sample" {
-			continue
-		}
-		whole := maps.Clone(data)
-		maps.DeleteFunc(data, func(name string, value any) bool {
-			return name != "id" && name != "at" && reflect.DeepEqual(value, samples[whole["id"]][name])
-		})
-		samples[whole["id"]] = whole
+		r.Events = append(r.Events, played{at, e.name, json.RawMessage(e.data)})
 	}
 	return r
 }

@@ -57,7 +57,7 @@ export class Past {
     for (const [n, { over }] of this.lanes) if (over && over < now() - kept) this.lanes.delete(n);
   }
   addSample(sample) {
-    this.samples.push({ ...this.samples.at(-1), ...sample }); // in a recording is only what has changed
+    this.samples.push(sample);
     if (this.samples[1]?.at < now() - kept) this.samples.shift();
   }
 
