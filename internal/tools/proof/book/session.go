@@ -29,7 +29,6 @@ type session struct {
 	port      string // in place of 7878, in the copy as well
 	env       []string
 	terminals map[string]*terminal
-	untried   *block        // a change that no session has tried yet
 	patience  time.Duration // how long all processes may be asleep before the session gives up
 	update    bool
 
@@ -98,7 +97,7 @@ func (s *session) work(root, temp string) error {
 	if err := s.command("sh", "-c", setUp, root, s.port); err != nil {
 		return problem(s.page, 1, "%v", err)
 	}
-	for _, blk := range append(s.page.blocks, &block{kind: "restore"}) {
+	for _, blk := range s.page.blocks {
 		if err := s.block(blk); err != nil {
 			return err
 		}
@@ -115,15 +114,10 @@ func (s *session) work(root, temp string) error {
 func (s *session) block(blk *block) error {
 	switch blk.kind {
 	case "patch", "file":
-		s.untried = blk
 		return s.change(blk)
 	case "console":
-		s.untried = nil
 		return s.console(blk)
 	case "restore":
-		if s.untried != nil {
-			return problem(s.page, s.untried.line, "no session tries this change")
-		}
 		return s.command("git", "checkout", "-q", ".")
 	}
 	return nil
@@ -308,9 +302,9 @@ func (s *session) typeCommand(t *terminal, command string, line int) error {
 // appear waits until all that the page shows of the last command so far has appeared; the
 // command may go on. If that is nothing, or on demand, it waits until every process of the page
 // is asleep, too, or the command has ended: a visitor who waits, or a server that does.
-func (s *session) appear(t *terminal, idle bool) error {
-	idle = idle || len(t.shown) == 0
-	return s.expect(t, false, func(ended, all bool) bool { return ended || all && (!idle || s.quiet()) })
+func (s *session) appear(t *terminal, asleep bool) error {
+	asleep = asleep || len(t.shown) == 0
+	return s.expect(t, false, func(ended, all bool) bool { return ended || all && (!asleep || s.quiet()) })
 }
 
 // expect waits until it is time to compare what the last command of a terminal has printed with
@@ -319,7 +313,7 @@ func (s *session) appear(t *terminal, idle bool) error {
 // gives up after every process of the page has been asleep for the session's patience.
 func (s *session) expect(t *terminal, whole bool, isTime func(ended, all bool) bool) error {
 	s.asleep = 0
-	for pause := 10 * time.Millisecond; ; pause = min(pause+pause/20, time.Second/4) {
+	for pause := 20 * time.Millisecond; ; pause = min(pause+pause/10, time.Second/4) {
 		text, typed, ended := t.printed()
 		n, rest := t.shown.match(text)
 		all := typed && n == len(t.shown)
