@@ -24,8 +24,6 @@ func because(p *panel) string {
 	}
 	if held >= crowd && last.Here == 0 && last.State != "ended" {
 		say("The visitors held %d threads. They have gone, and the server still has %d: Go keeps them.", held, last.Threads)
-	} else if held >= crowd && last.State != "ended" {
-		say("The visitors held %d threads.", held)
 	} else if total >= crowd && held < crowd {
 		say("The server had %d goroutines; those of the visitors were parked and held no thread.", total)
 	}

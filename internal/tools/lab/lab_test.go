@@ -191,10 +191,6 @@ func (b *browser) is(panel int, name string, kind timeline.Kind) (last lane) {
 	return last
 }
 
-// concurrent and free say what the ladder has of the stage in a panel.
-func concurrent(panel int) bool { return behaviour.Stages[panel].Has("many-at-once") }
-func free(panel int) bool       { return behaviour.Stages[panel].Has("waiting-is-free") }
-
 // Of 200 silent visitors, the first 60 have lanes, and the others are counted. How each of them ends is seen.
 func TestCrowd(t *testing.T) {
 	b := share(t)
@@ -204,7 +200,7 @@ func TestCrowd(t *testing.T) {
 	for panel := range 5 {
 		b.is(panel, "silent 1", timeline.Accepted)
 		b.until("the others are counted", func() bool { return b.seen[panel].Here == 200 && b.seen[panel].More == 140 })
-		if concurrent(panel) {
+		if panel >= 2 {
 			b.is(panel, "silent 60", timeline.Accepted)
 		}
 	}
@@ -212,11 +208,12 @@ func TestCrowd(t *testing.T) {
 	b.until("and none of stage 4", func() bool { return b.seen[3].Held == 0 && b.seen[3].Total == 201 })
 	b.press("interrupt", "{}")
 	for panel := range 5 {
-		if free(panel) {
+		drops := panel >= 3
+		if drops {
 			want = map[timeline.Kind]int{timeline.Dropped: 200}
 		}
 		b.until(fmt.Sprint("panel ", panel, " ends with ", want), func() bool {
-			return b.panels[panel].State == "ended" && b.panels[panel].Well == free(panel) && reflect.DeepEqual(b.seen[panel].Counts, want)
+			return b.panels[panel].State == "ended" && b.panels[panel].Well == drops && reflect.DeepEqual(b.seen[panel].Counts, want)
 		})
 	}
 }
@@ -383,7 +380,7 @@ func TestSave(t *testing.T) {
 		p := b.panels[0]
 		return !p.OK && !p.Stale && strings.Contains(p.Text, "many-at-once/slow-request")
 	})
-	b.press("play", `{"scene":1,"act":0,"stage":3,"chosen":0}`)
+	b.press("play", `{"scene":1,"act":0,"stage":3}`)
 	b.until("it plays, and the verdict on the server before has gone", func() bool {
 		return b.scene.State == "playing" && len(b.scene.Steps) > 0 && b.panels[0].Text == ""
 	})
@@ -395,7 +392,7 @@ func TestSave(t *testing.T) {
 // not run.
 func TestScene(t *testing.T) {
 	b := open(t, append(slices.Clone(behaviour.Stages[:1]), behaviour.Stage{Folder: "./nothing"}))
-	play := func() { b.press("play", `{"scene":1,"act":0,"stage":1,"chosen":1}`) }
+	play := func() { b.press("play", `{"scene":1,"act":0,"stage":1}`) }
 	plays := func() bool { return b.scene.State == "playing" && len(b.scene.Steps) == 1 }
 	play()
 	b.until("it does not count", func() bool {

@@ -180,12 +180,6 @@ func (p *panel) signal(sig syscall.Signal) {
 	}
 }
 
-// start starts the server anew, and takes the verdict away.
-func (p *panel) start() {
-	p.verdict = verdict{}
-	p.restart()
-}
-
 // clear removes the output, the verdict, and the lanes of the visitors who have gone.
 func (p *panel) clear() { p.Output, p.verdict, p.From = "", verdict{}, p.lab.clock.ms() }
 
@@ -196,9 +190,6 @@ func (p *panel) rebuild() {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	examine := p.State != "building"
-	if examine {
-		p.verdict = verdict{Progress: "the scripts are being run ..."}
-	}
 	go func() {
 		program, err := server.Open(p.Stage.Folder, server.Build{Flags: []string{"-trimpath", "-buildvcs=false"}, Reports: true})
 		p.calls <- func() {
@@ -214,11 +205,12 @@ func (p *panel) rebuild() {
 				if program.Folder != "" {
 					p.lab.board.put(fmt.Sprintf("code %d", p.ID), "code", readCode(p.ID, p.Stage.Folder), 0)
 				}
-				p.restart()
+				p.start()
 				if p.Stage.Has("without-a-network") {
 					go p.test(ctx)
 				}
 				if examine && p.recorder != nil {
+					p.Progress = "the scripts are being run ..."
 					go p.examine(ctx, program)
 				}
 			}
@@ -265,8 +257,9 @@ func (p *panel) examine(ctx context.Context, program *server.Program) {
 	}
 }
 
-// restart ends the server, if it runs, and starts it anew.
-func (p *panel) restart() {
+// start ends the server, if it runs, and starts it anew. The verdict goes.
+func (p *panel) start() {
+	p.verdict = verdict{}
 	if p.program == nil {
 		return
 	}

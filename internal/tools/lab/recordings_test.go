@@ -87,7 +87,7 @@ func (b *browser) perform(scene, act int) (p performance) {
 	b.mu.Lock()
 	b.scene.State = ""
 	b.mu.Unlock()
-	b.press("play", `{"scene":%d,"act":%d,"stage":%d,"chosen":-1}`, scene, act, b.lab.scenes[scene].Acts[act].Of[0])
+	b.press("play", `{"scene":%d,"act":%d,"stage":%d}`, scene, act, b.lab.scenes[scene].Acts[act].Of[0])
 	b.until("it is played", func() bool {
 		p = b.scene
 		return p.State != "" && p.State != "playing"

@@ -55,7 +55,6 @@ type performance struct {
 	Scene  int       `json:"scene"`
 	Act    int       `json:"act"`
 	Stage  int       `json:"stage"`
-	Chosen int       `json:"chosen"` // -1 if nobody has guessed
 	State  string    `json:"state"`  // playing, done, or void if it did not count
 	Reason string    `json:"reason"` // why it did not count
 	From   int64     `json:"from"`
@@ -77,15 +76,14 @@ type outcome struct {
 }
 
 // play begins to play an act. It returns false if there is none, or another is being played.
-func (l *lab) play(scene, number, stage, chosen int) bool {
+func (l *lab) play(scene, number, stage int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.playing != nil || scene < 0 || scene >= len(l.scenes) || number < 0 || number >= len(l.scenes[scene].Acts) {
 		return false
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
-	a := &performance{Scene: scene, Act: number, Stage: stage, Chosen: chosen, State: "playing",
-		Steps: []int64{}, Right: []int{}, Seen: []outcome{}, act: l.scenes[scene].Acts[number], stop: stop}
+	a := &performance{Scene: scene, Act: number, Stage: stage, State: "playing", act: l.scenes[scene].Acts[number], stop: stop}
 	for _, p := range l.panels {
 		if to := a.act.To; len(to) == 0 || slices.Contains(to, p.Stage.Number) {
 			a.panels = append(a.panels, p)
@@ -214,8 +212,7 @@ func (p *panel) await(ctx context.Context, cond func(p *panel) bool) error {
 }
 
 // right returns the choices that what was seen of a panel makes right.
-func (a act) right(seen string) []int {
-	right := []int{}
+func (a act) right(seen string) (right []int) {
 	for n, choice := range a.Choices {
 		if regexp.MustCompile(choice.When).MatchString(seen) {
 			right = append(right, n)

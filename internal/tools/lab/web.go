@@ -88,10 +88,10 @@ func (p *panel) press(what string, do func(*panel)) {
 // control does what a button of the page says, to one server or to all.
 func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
-		To, N                     int // To is a panel, and the first is 1; or 0 for all
-		Kind                      string
-		Slow, Patience            float64
-		Scene, Act, Stage, Chosen int
+		To, N             int // To is a panel, and the first is 1; or 0 for all
+		Kind              string
+		Slow, Patience    float64
+		Scene, Act, Stage int
 	}
 	const limit = 4 << 10 // bytes
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)).Decode(&asked)
@@ -114,7 +114,7 @@ func (l *lab) control(w http.ResponseWriter, r *http.Request) {
 	case "stop":
 		l.end(errors.New("It was stopped."))
 	case "play":
-		valid = err == nil && l.play(asked.Scene, asked.Act, asked.Stage, asked.Chosen)
+		valid = err == nil && l.play(asked.Scene, asked.Act, asked.Stage)
 	default:
 		valid = do != nil
 	}

@@ -43,7 +43,7 @@ function play(chosen) {
   guesses[at].chosen = chosen;
   guesses[at].hands = $$("#choices input").map(i => +i.value);
   goLive();
-  post("play", { scene: act.scene, act: act.act, stage: panel.view.stage.Number, chosen });
+  post("play", { scene: act.scene, act: act.act, stage: panel.view.stage.Number });
 }
 
 // receiveScene shows the scene that the lab plays, even if another page has begun it.
@@ -87,7 +87,7 @@ function showChoices(act, scene) {
       return make("li", "", {}, button, hands);
     }));
   }
-  const done = scene?.state === "done", chosen = scene && scene.chosen >= 0 ? scene.chosen : guesses[at].chosen;
+  const done = scene?.state === "done", { chosen } = guesses[at];
   $$("#choices button").forEach((button, i) => {
     const right = done && (scene.right ?? []).includes(i), mine = !!scene && chosen === i;
     button.ariaDisabled = String(isPlaying());

@@ -101,7 +101,7 @@ func (f fake) busy() {
 		f.samples(id, object{"at": 1000, "place": "handleConnection", "wait": "sleep", "threads": 10006, "held": 10000, "here": 10000, "accepted": 10000, "each": 23456,
 			"more": 9940, "status": "It was interrupted 12 s ago, and goes on.", "counts": object{"is answered": 1234, "is dropped": 987, "is lost": 55}})
 	}
-	f.send("scene", `{"scene":0,"act":0,"stage":2,"chosen":0,"state":"done","from":1000,"steps":[1200,2400],"right":[1],"seen":[{"id":1,"seen":"slow 1 is answered; quick 1 is answered","why":"quick 1 waited 2.6 s; all that time goroutine 1 was in await [chan receive], so nobody was in Accept."}]}`)
+	f.send("scene", `{"scene":0,"act":0,"stage":2,"state":"done","from":1000,"steps":[1200,2400],"right":[1],"seen":[{"id":1,"seen":"slow 1 is answered; quick 1 is answered","why":"quick 1 waited 2.6 s; all that time goroutine 1 was in await [chan receive], so nobody was in Accept."}]}`)
 	f.now(4000)
 	f.draws(4, `d.text?.startsWith("slow")`)
 }

@@ -24,15 +24,15 @@ func TestKeys(t *testing.T) {
 	f.key(`key: "a"`)
 	f.key(`key: "c"`)
 	js[any](f.page, `$("#choices button").focus()`)
-	f.key(`key: "2"`)
-	f.posted(`play {"scene":0,"act":0,"stage":2,"chosen":1}`)
-	f.send("scene", `{"scene":0,"act":0,"stage":2,"chosen":0,"state":"playing","from":1000,"steps":[1200]}`)
+	f.key(`key: "1"`)
+	f.posted(`play {"scene":0,"act":0,"stage":2}`)
+	f.send("scene", `{"scene":0,"act":0,"stage":2,"state":"playing","from":1000,"steps":[1200]}`)
 	f.now(2000)
 	f.shows("#caption", "1 of 2: A slow visitor comes.")
 	f.shows("#play", "stop")
 	f.key(`key: "p"`)
 	f.posted("stop")
-	f.send("scene", `{"scene":0,"act":0,"stage":2,"chosen":0,"state":"done","from":1000,"steps":[1200,2400],"right":[1],"seen":[]}`)
+	f.send("scene", `{"scene":0,"act":0,"stage":2,"state":"done","from":1000,"steps":[1200,2400],"right":[1],"seen":[]}`)
 	f.shows("#choices button", "✗")
 	f.see(`document.activeElement === $("#choices button")`)
 	f.press("o")
@@ -48,7 +48,7 @@ func TestKeys(t *testing.T) {
 	f.click("#keys")
 	f.key(`key: "s"`)
 	f.posted(`"slow"`)
-	const want = `play {"scene":0,"act":0,"stage":2,"chosen":1}
+	const want = `play {"scene":0,"act":0,"stage":2}
 stop {}
 send {"to":0,"kind":"quick","n":1}
 quit {"to":0,"n":0}
@@ -122,7 +122,7 @@ func TestSmall(t *testing.T) {
 	}
 	f.do(chromedp.Reload())
 	f.start([]int{1, 2, 3, 4, 5})
-	f.send("scene", `{"scene":1,"act":0,"stage":1,"chosen":0,"state":"done","from":1000,"steps":[1200],"right":[0],"seen":[]}`)
+	f.send("scene", `{"scene":1,"act":0,"stage":1,"state":"done","from":1000,"steps":[1200],"right":[0],"seen":[]}`)
 	f.shows("#asks", "Who is answered first?")
 }
 
