@@ -326,8 +326,7 @@ func (p *panel) observe(now time.Time) {
 	if s.Accepted, err = p.recorder.Accepted(); err != nil {
 		s.Accepted = -1
 	}
-	const few = 20 // visitors, with whom the memory of each cannot be measured
-	if s.Each = 0; s.Accepted >= few {
+	if s.Each = 0; s.Accepted >= crowd { // the memory of fewer cannot be measured
 		const exact = 100 // bytes
 		s.Each = max((memory-p.memory)/s.Accepted, 0) / exact * exact
 	}

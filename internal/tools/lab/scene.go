@@ -232,14 +232,12 @@ func (a *performance) describe(p *panel) string {
 	add := func(at int64, format string, args ...any) {
 		notes = append(notes, note{at, fmt.Sprintf(format, args...)})
 	}
-	interrupted := false
 	for i, s := range a.act.Steps {
 		at := a.Steps[i]
 		n, kind, come := s.visitors()
 		came := slices.ContainsFunc(lanes, func(l *lane) bool { return strings.HasPrefix(l.Name, kind) && l.Arrived >= at })
 		switch {
 		case s.Do == "interrupt":
-			interrupted = true
 			add(at, "Ctrl-C")
 		case s.Do == "look":
 			seen := p.samples[0]
@@ -274,7 +272,7 @@ func (a *performance) describe(p *panel) string {
 	}
 	if last.State == "ended" {
 		add(last.At, "it has %s", strings.TrimSuffix(strings.TrimPrefix(last.Status, "It has "), "."))
-	} else if interrupted {
+	} else if p.interrupted > 0 {
 		add(last.At, "the server goes on")
 	}
 	slices.SortStableFunc(notes, func(a, b note) int { return cmp.Compare(a.at, b.at) })

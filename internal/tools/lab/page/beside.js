@@ -25,7 +25,6 @@ function go(place) {
   showPlace(to);
   if (to.depth === 1) $("#shut").focus();
 }
-export const isReading = () => here.depth > 0;
 export const shut = () => { if (here.depth) history.go(-here.depth); };
 
 async function showPlace(place) {

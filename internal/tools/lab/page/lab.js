@@ -3,8 +3,8 @@ import { $, $$, make, state } from "./base.js";
 import { addTimeControls, isLive, now, shown, showTime } from "./time.js";
 import { colors, drawPanel } from "./lanes.js";
 import { addPanel, choose, showCode, showFate, showSample, showView } from "./panel.js";
-import { addBeside, isReading, shut } from "./beside.js";
-import { addScenes, isPlaying, receiveScene, setScenes, showCaption, showScene } from "./scenes.js";
+import { addBeside, shut } from "./beside.js";
+import { addScenes, isPlaying, receiveScene, setScenes, showCaption } from "./scenes.js";
 import { listen, postLive } from "./live.js";
 import { isRecorded, listenToRecording } from "./recorded.js";
 

@@ -108,7 +108,7 @@ function drawGroups({ g, color, label, size, font }, rows, top, more, bottom) {
   font(1);
 }
 
-export function context(canvas, width, height) {
+function context(canvas, width, height) {
   const [w, h] = canvas.pixels ?? [width, height].map(n => Math.round(n * devicePixelRatio));
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
   const g = canvas.getContext("2d");

@@ -1,5 +1,5 @@
 // A panel shows one server: what it is drawn from is in past, what is now in view.
-import { $, $$, make, number, say, setText, speak, state } from "./base.js";
+import { $, $$, make, number, setText, speak, state } from "./base.js";
 import { Past, now } from "./time.js";
 import { showLines, showMarks } from "./code.js";
 import { openPage, openSource } from "./beside.js";

@@ -115,7 +115,7 @@ export function showCaption() {
 }
 
 // showTab shows the scenes, or all single controls.
-export function showTab(name) {
+function showTab(name) {
   for (const tab of $$("[data-tab]")) {
     tab.setAttribute("aria-pressed", String(tab.dataset.tab === name));
     $("#" + tab.dataset.tab).hidden = tab.dataset.tab !== name;
