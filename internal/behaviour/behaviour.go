@@ -63,7 +63,7 @@ func Test(t *testing.T, behaviours ...string) {
 		t.Fatal(err)
 	}
 	program := server.Command("server")
-	program.Go, program.Folder, program.Reports = true, folder, true
+	program.Name, program.Go, program.Folder, program.Reports = "The server", true, folder, true
 	runner := &Runner{Root: Root(folder), Program: program, Strict: true, Deadline: Deadline(t)}
 	run := runner.RunOnce
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {

@@ -117,7 +117,7 @@ func build(t *testing.T, table []*mutant) []*server.Program {
 		packages = append(packages, fmt.Sprintf("import %q\n", module+"/"+name))
 		mains = append(mains, fmt.Sprintf("\t%q: %s.Main,\n", name, name))
 		p := server.Command(binary, name)
-		p.Name, p.Go, p.Folder, p.Reports = "server", true, source, true
+		p.Name, p.Go, p.Folder, p.Reports = "The server", true, source, true
 		programs = append(programs, p)
 	}
 	write(t, filepath.Join(temp, "go.mod"), "module "+module+"\n\ngo 1.25\n")
