@@ -65,12 +65,16 @@ func (p *Program) newSelfView(cmd *exec.Cmd) (v *selfView, serverEnd *os.File, e
 	if !p.Reports || !p.asked && !needsReports() {
 		return nil, nil, nil
 	}
+	syscall.ForkLock.RLock() // no process that is started meanwhile inherits the descriptors
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	syscall.CloseOnExec(fds[0])
-	syscall.CloseOnExec(fds[1])
 	syscall.SetNonblock(fds[0], true)
 	serverEnd = os.NewFile(uintptr(fds[1]), "self-report")
 	cmd.Env = append(cmd.Env, "SELF_REPORT_FD=3") // the first of ExtraFiles
