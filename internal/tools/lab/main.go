@@ -1,7 +1,5 @@
-// Lab shows the five servers live, side by side, on a page of this machine: make lab.
-// docs/lab.md is its manual. It listens on the machine itself only,
-// writes nothing into the workbook's folder, and leaves nothing behind: neither a
-// server nor a file.
+// Lab shows the five servers live, side by side, on a page of this machine: make lab. docs/lab.md is its manual.
+// It listens on this machine only, writes nothing into the workbook's folder, and leaves no server and no file behind.
 package main
 
 import (

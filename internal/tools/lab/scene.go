@@ -9,8 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"example.com/concurrent-web-server/internal/server"
 )
@@ -64,7 +65,6 @@ type performance struct {
 
 	act    act
 	panels []*panel
-	asked  *panel // the one of Stage
 	stop   context.CancelCauseFunc
 }
 
@@ -87,19 +87,17 @@ func (l *lab) play(scene, number, stage int) bool {
 	for _, p := range l.panels {
 		if to := a.act.To; len(to) == 0 || slices.Contains(to, p.Stage.Number) {
 			a.panels = append(a.panels, p)
-			if p.Stage.Number == stage {
-				a.asked = p
-			}
 		}
 	}
-	if a.asked == nil {
+	asked := slices.IndexFunc(a.panels, func(p *panel) bool { return p.Stage.Number == stage })
+	if asked < 0 {
 		return false
 	}
 	l.playing = a
 	go func() {
 		err := l.perform(ctx, a)
 		if err == nil {
-			a.Right = a.act.right(a.Seen[slices.Index(a.panels, a.asked)].Seen)
+			a.Right = a.act.right(a.Seen[asked].Seen)
 			if len(a.Right) == 0 {
 				err = errors.New("What happened fits none of the answers.")
 			}
@@ -172,13 +170,11 @@ func (l *lab) perform(ctx context.Context, a *performance) error {
 
 // each calls do for all panels at once, and returns the first error that there is.
 func (a *performance) each(do func(p *panel) error) error {
-	errs := make([]error, len(a.panels))
-	var all sync.WaitGroup
-	for i, p := range a.panels {
-		all.Go(func() { errs[i] = do(p) })
+	var all errgroup.Group
+	for _, p := range a.panels {
+		all.Go(func() error { return do(p) })
 	}
-	all.Wait()
-	return cmp.Or(errs...)
+	return all.Wait()
 }
 
 // await waits until all visitors have sent, the server has been quiet since, and cond holds. It gives

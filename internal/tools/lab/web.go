@@ -63,8 +63,7 @@ func (l *lab) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// controls are what a button of the page does to one server. Some others need more than the server: see
-// control.
+// controls are what a button of the page does to one server; control has those that need more.
 var controls = map[string]func(*panel){
 	"leave":     func(p *panel) { p.recorder.LeaveSilent() },
 	"reset":     func(p *panel) { p.recorder.ResetLast() },

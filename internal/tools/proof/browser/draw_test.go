@@ -110,7 +110,8 @@ func (f fake) busy() {
 // another, or out of its panel; and the canvas has a pixel for each of the screen's.
 func TestLayout(t *testing.T) {
 	t.Parallel()
-	f := openFake(t, 1, 2, 3, 4, 5, 0)
+	f := openFake(t)
+	f.panel(5, object{}) // a server of the reader's own
 	f.busy()
 	const place = `$$(".lanes").flatMap(l => [l.offsetTop, l.clientHeight])`
 	for _, size := range [][2]int64{{1280, 800}, {1024, 768}, {1920, 1080}, {1111, 800}, {390, 844}, {640, 400}, {960, 540}} {

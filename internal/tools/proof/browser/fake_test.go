@@ -30,32 +30,29 @@ const scenes = `{"scenes":[
 		{"asks":"Who is served?","of":[1],"slow":4,"patience":10,"choices":[{"answer":"Nobody"},{"answer":"All"}],
 		 "steps":[{"do":"silent","caption":"A silent visitor comes."}]}]}]}`
 
-// openFake opens the page with the five stages, or those with the numbers.
-func openFake(t *testing.T, stages ...int) fake {
+// openFake opens the page with the five stages.
+func openFake(t *testing.T) fake {
 	t.Helper()
 	web := httptest.NewServer(http.FileServer(http.Dir(pageDir)))
 	t.Cleanup(web.Close)
 	f := fake{open(t, web.URL, fakeLab)}
-	if stages == nil {
-		stages = []int{1, 2, 3, 4, 5}
-	}
-	f.start(stages)
+	f.start()
 	return f
 }
 
 // start sends what a page gets first.
-func (f fake) start(stages []int) {
+func (f fake) start() {
 	f.Helper()
 	f.see(`fake.streams.size === 1`)
 	f.send("lab", scenes)
-	for id, number := range stages {
+	for id := range 5 {
 		// The loop has four lines, the first of which is line 3.
 		const text = "package main\n\n\tfor {\n\t\tconn, err := listener.Accept()\n\t\tgo handleConnection(conn)\n\t}\n"
 		f.send("code", object{"id": id, "loop": object{"file": "main.go", "first": 3, "last": 6},
 			"files": object{"main.go": text, "http.go": "package main\n"}})
-		f.panel(id, object{"stage": stageOf(number)})
+		f.panel(id, object{})
 	}
-	f.see(`document.querySelectorAll("article").length === %d`, len(stages))
+	f.see(`$$("article").length === 5`)
 }
 
 func stageOf(number int) object {

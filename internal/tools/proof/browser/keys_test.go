@@ -121,7 +121,7 @@ func TestSmall(t *testing.T) {
 		t.Errorf("the page has sent %s", got)
 	}
 	f.do(chromedp.Reload())
-	f.start([]int{1, 2, 3, 4, 5})
+	f.start()
 	f.send("scene", `{"scene":1,"act":0,"stage":1,"state":"done","from":1000,"steps":[1200],"right":[0],"seen":[]}`)
 	f.shows("#asks", "Who is answered first?")
 }
