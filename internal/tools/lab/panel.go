@@ -309,7 +309,7 @@ func (p *panel) failed(err error) {
 }
 
 // observe looks at the server from outside, asks it for its goroutines, and sets when this is to be done again:
-// after 20 times as long as it took.
+// after 10 times as long as it took.
 func (p *panel) observe(now time.Time) {
 	s := &p.seen
 	s.Threads, _ = p.server.Count(server.Threads)
@@ -330,5 +330,5 @@ func (p *panel) observe(now time.Time) {
 		const exact = 100 // bytes
 		s.Each = max((memory-p.memory)/s.Accepted, 0) / exact * exact
 	}
-	p.next = now.Add(min(max(20*time.Since(now), 100*time.Millisecond), 2*time.Second))
+	p.next = now.Add(min(max(10*time.Since(now), 100*time.Millisecond), 2*time.Second))
 }

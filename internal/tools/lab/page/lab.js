@@ -92,7 +92,6 @@ function addControls() {
     const { do: what, kind, n } = button.dataset;
     post(what, { to: state.to + 1, kind, n: +n || 0 });
   });
-  $("#all").addEventListener("click", () => choose(-1));
   $("#times").addEventListener("change", ({ target }) => {
     if (!target.name) return;
     if (target.value && target.checkValidity()) return post("set", { slow: +$("[name=slow]").value, patience: +$("[name=patience]").value });
@@ -125,7 +124,6 @@ addBeside();
 addScenes();
 addControls();
 addEventListener("draw", draw);
-addEventListener("resize", draw);
 for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", draw);
 if (isRecorded()) post = listenToRecording(receive);
 else listen(receive);
