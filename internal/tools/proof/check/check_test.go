@@ -333,12 +333,12 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{"while it builds", syscall.SIGINT, building, []string{"check", "-server", stage3}},
 		{"amid the scripts", syscall.SIGINT, started(12), []string{"check", "-server", family}},
-		{"amid the scripts, SIGTERM", syscall.SIGTERM, started(1), []string{"check", "-server", family}},
+		{"amid the scripts, SIGTERM", syscall.SIGTERM, started(4), []string{"check", "-server", family}},
 		{"amid one script", syscall.SIGINT, started(8), []string{"check", "-server", family, "-tell", "one-at-a-time/slow-request"}},
 		{"watching while it builds", syscall.SIGINT, building, []string{"check", "-watch", "-stage", "3"}},
 		{"watching amid the scripts", syscall.SIGTERM, started(12), []string{"check", "-watch", "-server", family}},
-		{"check is killed", syscall.SIGKILL, started(1), []string{"check", "-server", family}},
-		{"the lab is killed", syscall.SIGKILL, started(1), []string{"lab", "-addr", "127.0.0.1:0", "-server", family}},
+		{"check is killed", syscall.SIGKILL, started(4), []string{"check", "-server", family}},
+		{"the lab is killed", syscall.SIGKILL, started(2), []string{"lab", "-addr", "127.0.0.1:0", "-server", family}},
 		{"a test is killed", syscall.SIGKILL, building, []string{test, "-test.count=1"}},
 		{"the parent of a test is killed", syscall.SIGKILL, building, []string{"/bin/sh", "-c", "'" + test + "'; true"}},
 	} {
