@@ -83,7 +83,6 @@ func record(t *testing.T) {
 // perform plays an act to its end, and returns how it went.
 func (b *browser) perform(scene, act int) (p performance) {
 	b.Helper()
-	b.until("no other act is played", func() bool { return b.scene.State != "playing" })
 	b.mu.Lock()
 	b.scene.State = ""
 	b.mu.Unlock()
@@ -176,7 +175,7 @@ func (r recorded) performance() (p performance) {
 }
 
 // varying matches what differs from one performance to the next: how many threads the runtime has, how many of a crowd are
-// served at once, if it is more than one, and who of the lost had a connection yet.
+// served at once, if more than one is, and which of the lost visitors had a connection.
 var varying = regexp.MustCompile(`has \d+ threads| ([2-9]|1\d|20) of them served|(; \d+ (lost|refused))+`)
 
 // A right server is right at every speed, and a machine that is busy elsewhere makes the order of events doubtful

@@ -29,8 +29,7 @@ export function drawPanel(panel, frame) {
   for (const row of rows) drawLane(d, row, top + row.y);
   drawGroups(d, rows, top, more, bottom);
   if (!isLow) drawThreads(d, panel, bottom + size * 0.4, size * 1.4);
-  const words = `Goroutine 1, ${lanes.length} visitors and the threads over time; a list in words follows.`;
-  if (canvas.ariaLabel !== words) canvas.ariaLabel = words;
+  canvas.ariaLabel = `Goroutine 1, ${lanes.length} visitors and the threads over time; a list in words follows.`;
 }
 
 // layOut gives each lane its row. If there are more than there is room for, the visitors who came in
@@ -73,9 +72,10 @@ function drawAxis({ g, color, x, right, size, frame, font }, top, bottom, height
 
 function drawLane({ g, color, x, label, right, size, frame }, { lane: l, big, pitch }, y) {
   const bar = big ? pitch * 0.38 : Math.max(1, pitch * 0.7), end = x(l.over || frame.t);
-  const taken = l.accepted || l.served, begin = x(l.arrived);
-  if (!l.over || l.over > l.arrived) dots(g, color("waits"), begin, taken ? x(taken) : end, y, bar);
-  if (l.accepted) (big ? hatch : dashes)(g, color("served"), x(l.accepted), l.served ? x(l.served) : end, y, bar);
+  const taken = l.accepted || l.served, begin = x(l.arrived), asked = l.served ? x(l.served) : end;
+  if (!l.over || l.over > l.arrived) dashed(g, color("waits"), begin + 2, (taken ? x(taken) : end) - 2, y, Math.max(1.6, bar * 0.5), [0, Math.max(4, bar)], "round");
+  if (l.accepted && big) hatch(g, color("served"), x(l.accepted), asked, y, bar);
+  else if (l.accepted) dashed(g, color("served"), x(l.accepted), Math.max(x(l.accepted) + 3, asked), y, bar, [3, 3]); // too thin to be hatched
   if (l.served) {
     g.fillStyle = color("served");
     g.fillRect(x(l.served), y - bar / 2, Math.max(3, end - x(l.served)), bar);
@@ -130,22 +130,14 @@ export function line(g, x1, y1, x2, y2, width) {
   g.stroke();
 }
 
-function dots(g, color, from, to, y, size) {
-  if (to - from < 2) return;
-  g.strokeStyle = color;
-  g.lineCap = "round";
-  g.setLineDash([0, Math.max(4, size)]);
-  line(g, from + 2, y, to - 2, y, Math.max(1.6, size * 0.5));
+// dashed draws a horizontal line, of dashes or dots.
+export function dashed(g, color, from, to, y, width, pattern, cap = "butt") {
+  if (to <= from) return;
+  [g.strokeStyle, g.lineCap] = [color, cap];
+  g.setLineDash(pattern);
+  line(g, from, y, to, y, width);
   g.setLineDash([]);
   g.lineCap = "butt";
-}
-
-// dashes stand for a hatched bar that is too thin to be one.
-function dashes(g, color, from, to, y, height) {
-  g.strokeStyle = color;
-  g.setLineDash([3, 3]);
-  line(g, from, y, Math.max(from + 3, to), y, height);
-  g.setLineDash([]);
 }
 
 // hatch fills a bar with slanted lines.

@@ -20,7 +20,6 @@ export function postLive(what, fields = {}) {
 // that nobody sees gives its own up.
 export function listen(receive) {
   let stream, heard = 0;
-  const cut = is => document.body.classList.toggle("cut", is);
   const open = () => {
     stream?.close();
     if (document.hidden) return;
@@ -31,15 +30,13 @@ export function listen(receive) {
     stream.addEventListener("now", event => {
       tick(+event.data);
       heard = performance.now();
-      if (cut(false), $("#line").textContent === silent) say("");
+      if ($("#line").textContent === silent) say("");
     });
     heard = performance.now();
   };
   document.addEventListener("visibilitychange", open);
   open();
   setInterval(() => {
-    if (document.hidden || performance.now() - heard < 3000) return;
-    cut(true);
-    say(silent, 3600);
+    if (!document.hidden && performance.now() - heard > 3000) say(silent, 3600);
   }, 500);
 }

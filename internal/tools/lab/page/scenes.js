@@ -1,7 +1,6 @@
 // Scenes: a guess, what happens, and why. What the servers do decides.
 import { $, $$, make, setText, speak, state } from "./base.js";
 import { goLive, isLive, shown } from "./time.js";
-import { isRecorded } from "./recorded.js";
 import { post } from "./lab.js";
 
 let acts = []; // of all scenes, in their order
@@ -78,10 +77,9 @@ function showChoices(act, scene) {
   if (drawn !== act) {
     drawn = act;
     $("#choices").replaceChildren(...act.choices.map(({ answer }, i) => {
-      const button = make("button", "", { onclick: () => play(i) }, make("kbd", String(i + 1)), " ", make("b"), make("span", answer));
+      const button = make("button", "", { onclick: () => play(i) }, make("kbd", String(i + 1), { ariaHidden: "true" }), " ", make("b"), make("span", answer));
       button.dataset.key = i + 1;
       button.setAttribute("aria-keyshortcuts", i + 1);
-      $("kbd", button).ariaHidden = "true";
       const hands = make("input", "", { type: "number", min: 0, max: 999, placeholder: "hands", ariaLabel: "hands for answer " + (i + 1) });
       hands.value = guesses[at].hands[i] || "";
       return make("li", "", {}, button, hands);
@@ -128,5 +126,4 @@ export function addScenes() {
   $("#next").addEventListener("click", () => step(1));
   $("#play").addEventListener("click", () => isPlaying() ? post("stop") : play(-1));
   addEventListener("chosen", showScene);
-  if (isRecorded()) showTab("scenes");
 }

@@ -1,5 +1,5 @@
 // Draws goroutine 1 over time, by the place where it is, and the threads that visitors hold.
-import { cut, hatch, line } from "./lanes.js";
+import { cut, dashed, hatch } from "./lanes.js";
 
 // How a place is drawn: where goroutine 1 is in Accept, the next visitor can come; anywhere else,
 // they wait. Each place has a pattern of its own.
@@ -52,12 +52,7 @@ export function drawStrip(d, panel, height, bottom) {
 function drawPlace(g, color, place, left, width, height, bottom) {
   const bar = height * 0.86, middle = height / 2, top = middle - bar / 2, pattern = patterns[place] ?? "other";
   if (!place) return;
-  if (place === "gone") {
-    g.strokeStyle = color("small");
-    g.setLineDash([4, 4]);
-    line(g, left, middle, left + width, middle, 1.5);
-    return g.setLineDash([]);
-  }
+  if (place === "gone") return dashed(g, color("small"), left, left + width, middle, 1.5, [4, 4]);
   if (pattern === "free") {
     [g.strokeStyle, g.lineWidth] = [color("link"), 2];
     if (width > 3) g.strokeRect(left + 1, top + 1, width - 2, bar - 2);
@@ -95,13 +90,6 @@ export function drawThreads({ g, color, x, label, right, frame, font }, panel, y
   g.lineTo(now, up(held));
   [g.strokeStyle, g.lineWidth] = [color("link"), 2];
   g.stroke();
-  g.lineTo(now, up(0));
-  g.lineTo(label, up(0));
-  g.globalAlpha = 0.18;
-  g.fillStyle = color("link");
-  g.fill();
-  g.globalAlpha = 1;
-  g.fillStyle = color("text");
   g.fillText("+" + held, Math.min(now + 5, right - g.measureText("+" + held).width), y + height / 2);
   font(1);
 }

@@ -1,4 +1,4 @@
-// Stands in for a lab: a test sends events, and notes down what the page asks for, as in `send {"kind":"quick"}`.
+// This script stands in for a lab: a test sends events, and posts has what the page asks for, as in `send {"kind":"quick"}`.
 const fake = { streams: new Set(), posts: [], spoken: "" };
 fake.send = (name, data) => { for (const s of fake.streams) s.dispatchEvent(new MessageEvent(name, { data })); };
 window.EventSource = class extends EventTarget {

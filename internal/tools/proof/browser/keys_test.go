@@ -17,7 +17,7 @@ func (f fake) key(properties string) {
 
 // (4, 6, 14) A key works while its button is in sight: a and c end no server while a scene is shown, and answers have digits.
 // After an answer the focus stays where it was, and a scene can be stopped. Keys go with CapsLock and AltGr, not when held
-// down, and can be switched off.
+// down, and can be switched off. A server that is chosen has the width of all; the others shrink to their lanes and are not dimmed.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	f := openFake(t)
@@ -43,6 +43,8 @@ func TestKeys(t *testing.T) {
 	f.key(`key: "3"`)
 	f.key(`key: "c"`)
 	f.posted(`interrupt {"to":3`)
+	f.see(`$("#panel2").offsetWidth === $("#panels").offsetWidth`)
+	f.see(`$$("article:not(.chosen)").every(a => a.querySelector(".lanes").clientHeight > 80 && getComputedStyle(a).opacity === "1" && !a.querySelector(".rest").offsetParent)`)
 	f.click("#keys")
 	f.key(`key: "s"`)
 	f.click("#keys")
