@@ -65,7 +65,7 @@ func Test(t *testing.T, behaviours ...string) {
 	program := server.Command("server")
 	program.Name, program.Go, program.Folder, program.Reports = "The server", true, folder, true
 	runner := &Runner{Root: Root(folder), Program: program, Strict: true, Deadline: Deadline(t)}
-	run := runner.RunOnce
+	run := runner.RunNext
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
 		run = runner.RunAlone // the user wants this script, even if the first one fails
 	}

@@ -73,22 +73,23 @@ type Runner struct {
 	// Deadline is when a script gives up, if not zero.
 	Deadline time.Time
 
-	results sync.Map // from a script to the func() Result that runs it once
+	once  sync.Once
+	first Result // of firstScript
 }
 
 // atOnce is how many scripts are run at the same time by default. They mostly wait.
 const atOnce = 16
 
-// Run runs the scripts, up to atOnce of them at the same time, or one after another if the program
+// Run runs the scripts, up to parallel of them at the same time, or one after another if the program
 // has a port of its own. After each it calls done, from one goroutine at a time, unless done is nil.
 // It returns the results in the order of the scripts. After the end of ctx it starts no script and
 // does not call done.
-func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done func(Result)) []Result {
+func (t *Runner) Run(ctx context.Context, scripts []string, parallel int, done func(Result)) []Result {
 	if t.Program.At != "" {
-		atOnce = 1
+		parallel = 1
 	}
 	results := make([]Result, len(scripts))
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, parallel)
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for i, script := range scripts {
@@ -98,7 +99,7 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			r := t.RunOnce(script)
+			r := t.RunNext(script)
 			mu.Lock()
 			defer mu.Unlock()
 			results[i] = r
@@ -111,27 +112,26 @@ func (t *Runner) Run(ctx context.Context, scripts []string, atOnce int, done fun
 	return results
 }
 
-// RunOnce runs one script, after the first script. Later calls for the same script return the same
-// result.
-func (t *Runner) RunOnce(script string) Result {
-	if script != firstScript {
-		switch first := t.RunOnce(firstScript); {
-		case first.GoesOn:
-			return Result{Script: script, NotRun: true, Skipped: "each would wait for a server that does not end"}
-		case first.Lacks:
-			return Result{Script: script, NotRun: true, Skipped: "the first of them could not be run"}
-		case first.Failed:
-			return Result{Script: script, NotRun: true, Skipped: "the home page is not served"}
-		}
+// RunNext runs one script, unless the first script, which it runs before all others, fails.
+func (t *Runner) RunNext(script string) Result {
+	t.once.Do(func() { t.first = t.RunAlone(firstScript) })
+	switch {
+	case script == firstScript:
+		return t.first
+	case t.first.GoesOn:
+		return Result{Script: script, NotRun: true, Skipped: "each would wait for a server that does not end"}
+	case t.first.Lacks:
+		return Result{Script: script, NotRun: true, Skipped: "the first of them could not be run"}
+	case t.first.Failed:
+		return Result{Script: script, NotRun: true, Skipped: "the home page is not served"}
 	}
-	run, _ := t.results.LoadOrStore(script, sync.OnceValue(func() Result { return t.RunAlone(script) }))
-	return run.(func() Result)()
+	return t.RunAlone(script)
 }
 
 // maxRuns is how often an undecided script is run. All times are doubled from run to run.
 const maxRuns = 5
 
-// RunAlone runs one script, even if it was run before or the first script fails.
+// RunAlone runs one script, whatever came of the first script.
 func (t *Runner) RunAlone(script string) Result {
 	log := ""
 	for runs := 1; ; runs++ {
