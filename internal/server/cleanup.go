@@ -18,12 +18,16 @@ import (
 // TMPDIR, and each server leads a process group. A shell, the guard, outlives this process: when its
 // standard input ends, it kills the groups of the servers that were running, and removes the folder.
 // A process that has left its group, because it went into the background, still has the folder's
-// name in its environment: Linux shows that, and the guard kills it too.
+// name in its environment: Linux shows that, and the guard kills it too. It looks twice: if this
+// process was killed while it started a server, that has its environment a moment later.
 const guardScript = `
-while read -r line; do kill=$line; done
+while read -r line; do
+	case $line in end) end=yes ;; *) kill=$line ;; esac
+done
 eval "$kill"
 [ "$1" ] || exit
-for time in first second; do # the second time, what was started during the first
+for time in first second; do
+	[ "$time$end" != second ] || sleep 1
 	for file in $(grep -lsxzF "TMPDIR=$1" /proc/[0-9]*/environ); do
 		pid=${file#/proc/}
 		kill -KILL ${pid%/environ}
@@ -87,7 +91,9 @@ type guard struct {
 	wait func() error
 }
 
+// Close tells the guard that this process has ended in good order, and waits for its end.
 func (g guard) Close() error {
+	fmt.Fprintln(g, "end")
 	g.WriteCloser.Close()
 	return g.wait()
 }
