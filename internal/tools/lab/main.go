@@ -25,6 +25,7 @@ func main() {
 	own := flag.String("server", "", "show this `server` too: a folder with a Go main package, or a command line")
 	flag.Parse()
 	if flag.NArg() > 0 || *stage < 0 || *stage > len(behaviour.Stages) {
+		fmt.Fprintf(os.Stderr, "lab: the stages are 1 to %d, and only flags are taken, not %q\n", len(behaviour.Stages), flag.Args())
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -44,7 +45,6 @@ func serve(addr string, number int, own string) error {
 	if err != nil {
 		return fmt.Errorf("%w; try make lab ARGS='-addr 127.0.0.1:0'", err)
 	}
-
 	cleanUp, err := server.CleanUpAtEnd("lab")
 	if err != nil {
 		return err
