@@ -64,7 +64,7 @@ func examine(t *testing.T, m *mutant, program *server.Program) {
 	}
 	failed := behaviour.Failures(results)
 	// A fault that lasts for a moment can be missed while the machine is busy.
-	for try := 0; try < 5 && len(failed) == 0 && m.leads != nil; try++ {
+	for try := 0; try < 2 && len(failed) == 0 && m.leads != nil; try++ {
 		results = append(results, runner.RunAlone(m.leads[0]))
 		failed = behaviour.Failures(results)
 	}
